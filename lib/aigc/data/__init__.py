@@ -1,0 +1,7 @@
+"""Real data sets. Each is a function that returns arrays or text, and needs no network."""
+
+from .chorales import Chorale, chorales
+from .digits import digits
+from .shakespeare import shakespeare
+
+__all__ = ["Chorale", "chorales", "digits", "shakespeare"]

@@ -1,0 +1,176 @@
+"""Bach's chorales in four voices, from the corpus that the package music21 carries."""
+
+import math
+import re
+from dataclasses import dataclass
+from importlib import metadata
+
+import numpy as np
+
+from .fetch import cached
+
+VOICE, ONSET, DURATION, PITCH, VELOCITY = range(5)  # the columns of a piece's notes
+STEPS_PER_BEAT = 4  # a step is a sixteenth
+VOICES = ("soprano", "alto", "tenor", "bass")
+
+# Everything else is for training. `propose_split` made these lists: no tune stands on two sides.
+HELD_OUT = {
+    "validation": (
+        "bwv17.7 bwv187.7 bwv190.7 bwv266 bwv273 bwv275 bwv285 bwv291 bwv297 bwv301 bwv309 bwv319 bwv320 bwv326 "
+        "bwv327 bwv33.6 bwv333 bwv345 bwv363 bwv379 bwv383 bwv386 bwv387 bwv389 bwv390 bwv400 bwv407 bwv411 "
+        "bwv425 bwv426 bwv428 bwv429 bwv430 bwv56.5 bwv6.6 bwv60.5 bwv85.6"
+    ),
+    "test": (
+        "bwv10.7 bwv110.7 bwv119.9 bwv120.6 bwv122.6 bwv127.5 bwv20.11 bwv20.7 bwv248.28 bwv248.33-3 bwv248.35-3 "
+        "bwv311 bwv312 bwv314 bwv315 bwv316 bwv318 bwv328 bwv332 bwv336 bwv347 bwv348 bwv37.6 bwv381 bwv384 "
+        "bwv397 bwv40.3 bwv40.6 bwv40.8 bwv405 bwv406 bwv422 bwv435 bwv437 bwv46.6 bwv64.2 bwv66.6"
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Chorale:
+    """One piece. A beat is four steps; step 0 is the beginning of the first bar, which may be incomplete."""
+
+    name: str  # its number in the catalogue of Bach's works, such as "bwv269"
+    notes: np.ndarray  # (N, 5) int16, by voice and onset: VOICE 0 soprano .. 3 bass, ONSET, DURATION, PITCH, VELOCITY
+    steps_per_bar: int  # 16 in 4/4, 12 in 3/4
+    pickup: int  # steps of the incomplete first bar, 0 where it is complete
+    key: str  # such as "G major" or "F# minor"
+    fermatas: np.ndarray  # (F,) int16: onsets of the soprano's notes that bear one, where the lines of the hymn end
+
+    @property
+    def steps(self) -> int:
+        """How long the piece is."""
+        return int((self.notes[:, ONSET] + self.notes[:, DURATION]).max())
+
+
+def chorales(split: str = "train") -> list[Chorale]:
+    """The pieces of one split, about 80 / 10 / 10 per cent for train / validation / test; no tune is on two sides.
+
+    Of the 368 scores in four parts we take those whose metre is 4/4 or 3/4 and regular from the first bar to the last.
+    The ends of notes are rounded to the nearest sixteenth, halves up, and a note that has no length left (five in
+    all, of thirty-seconds) is dropped, as are grace notes; tied notes are one. The scores say nothing about loudness:
+    the velocity comes from `accent` and the fermatas. Parsed at the first call, for 40 seconds, and cached.
+    Raises ValueError for another split.
+    """
+    if split not in ("train", *HELD_OUT):
+        raise ValueError(f"no split {split!r} of the chorales: choose one of train, validation, test")
+    side = {name: where for where, names in HELD_OUT.items() for name in names.split()}
+    return [piece for piece in everything() if side.get(piece.name, "train") == split]
+
+
+def accent(onset: int, steps_per_bar: int = 16, pickup: int = 0, fermata: bool = False) -> int:
+    """The velocity of a note from where it begins in its bar, between 52 and 96.
+
+    96 on the first beat, 88 in the middle of a bar of 4/4 and on the other beats of 3/4, 80 on the other beats of 4/4,
+    and 8 less for each halving that follows. A note under a fermata ends a line of the hymn and is 12 softer.
+    """
+    place, even = (onset - pickup) % steps_per_bar, steps_per_bar & -steps_per_bar  # 16 of 16, 4 of 12
+    halvings = 0 if place == 0 else int(math.log2(even / math.gcd(place, even))) + (even < steps_per_bar)
+    return 96 - 8 * halvings - 12 * fermata
+
+
+def propose_split(pieces: list[Chorale]) -> dict[str, str]:
+    """How HELD_OUT was made: `python -c "from aigc.data.chorales import *; print(propose_split(everything()))"`.
+
+    Pieces belong together if they share a title in music21's list, or a catalogue number up to its hyphen, or any run
+    in `tune_marks`. The groups, shuffled, go to validation and then to the test until each has a tenth of the pieces;
+    groups of more than four are for training.
+    """
+    from music21.corpus.chorales import ChoraleListRKBWV
+
+    titles = {f"bwv{number}": re.sub(r"\W", "", e["title"]).lower() for number, e in ChoraleListRKBWV().byBWV.items()}
+    group, first = list(range(len(pieces))), {}
+    for i, piece in enumerate(pieces):
+        for mark in {piece.name.split("-")[0], titles.get(piece.name, i), *tune_marks(piece)}:
+            one, other = group[i], group[first.setdefault(mark, i)]
+            group = [min(one, other) if g in (one, other) else g for g in group]  # in whatever order marks come
+    groups = [[p.name for p, g in zip(pieces, group, strict=True) if g == one] for one in sorted(set(group))]
+    lists: dict[str, list[str]] = {name: [] for name in HELD_OUT}
+    for i in np.random.default_rng(0).permutation(len(groups)):
+        open_list = next((names for names in lists.values() if len(names) < len(pieces) / 10), None)
+        if open_list is not None and len(groups[i]) <= 4:
+            open_list += groups[i]
+    return {split: " ".join(sorted(names)) for split, names in lists.items()}
+
+
+def tune_marks(piece: Chorale, run: int = 13) -> set[tuple[int, ...]]:
+    """Every run of `run` intervals, in semitones, of the soprano: of all its notes, and of its notes on the beats.
+
+    Repeated notes count once. Two harmonisations of a tune, in any key, share some of them; two tunes hardly ever do.
+    """
+    onset, pitch = piece.notes[piece.notes[:, VOICE] == 0][:, [ONSET, PITCH]].T
+    beats = np.searchsorted(onset, np.arange(0, piece.steps, STEPS_PER_BEAT), side="right") - 1
+    marks = set()
+    for melody in (pitch, pitch[beats.clip(min=0)]):
+        steps = np.diff(melody.astype(int))
+        steps = steps[steps != 0].tolist()
+        marks |= {tuple(steps[i : i + run]) for i in range(len(steps) - run + 1)}
+    return marks
+
+
+def everything() -> list[Chorale]:
+    """The pieces of all three splits."""
+    arrays = cached(f"chorales-1-music21-{metadata.version('music21')}.npz", _parse)
+    ends, fermata_ends = arrays["notes_in"].cumsum(), arrays["fermatas_in"].cumsum()
+    notes, fermatas = np.split(arrays["notes"], ends[:-1]), np.split(arrays["fermatas"], fermata_ends[:-1])
+    facts = zip(
+        arrays["names"], notes, arrays["steps_per_bar"], arrays["pickup"], arrays["keys"], fermatas, strict=True
+    )
+    return [Chorale(str(name), n, int(bar), int(pickup), str(key), f) for name, n, bar, pickup, key, f in facts]
+
+
+def _parse() -> dict[str, np.ndarray]:
+    from music21 import converter, corpus  # a second to import
+
+    paths = [path for path in corpus.getComposer("bach") if path.suffix in (".mxl", ".xml")]  # others are copies
+    # Neither reads nor leaves a pickle in the temporary folder of the system.
+    scores = ((path.stem, converter.parse(path, forceSource=True, storePickle=False)) for path in paths)
+    pieces = [piece for name, score in scores if (piece := _piece(name, score))]
+    return {
+        "names": np.array([p.name for p in pieces]),
+        "keys": np.array([p.key for p in pieces]),
+        "steps_per_bar": np.array([p.steps_per_bar for p in pieces]),
+        "pickup": np.array([p.pickup for p in pieces]),
+        "notes_in": np.array([len(p.notes) for p in pieces]),
+        "fermatas_in": np.array([len(p.fermatas) for p in pieces]),
+        "notes": np.concatenate([p.notes for p in pieces]),
+        "fermatas": np.concatenate([p.fermatas for p in pieces]),
+    }
+
+
+def _piece(name: str, score) -> Chorale | None:
+    """What we keep of a music21 score, or None where it is not in four parts or its metre is not regular."""
+    from music21 import key, meter
+
+    if len(score.parts) != 4:
+        return None
+    metres = {sign.ratioString for sign in score.parts[0][meter.TimeSignature]}
+    if len(metres) != 1 or not metres <= {"4/4", "3/4"}:
+        return None
+    steps_per_bar = {"4/4": 16, "3/4": 12}[metres.pop()]
+    bars = score.parts[0].getElementsByClass("Measure")
+    pickup = _step(steps_per_bar / STEPS_PER_BEAT - bars[0].paddingLeft) % steps_per_bar
+    whole = [_step(bar.offset) for bar in bars if _step(bar.duration.quarterLength) == steps_per_bar]
+    if any((start - pickup) % steps_per_bar for start in whole):
+        return None
+    rows, fermatas = [], set()
+    for voice, part in enumerate(score.parts):
+        for note in part.stripTies().flatten().notes:
+            onset, end = _step(note.offset), _step(note.offset + note.quarterLength)
+            if end == onset:
+                continue
+            held = any("Fermata" in mark.classes for mark in note.expressions)
+            if held and voice == 0:
+                fermatas.add(onset)
+            rows.append((voice, onset, end - onset, note.pitch.midi, accent(onset, steps_per_bar, pickup, held)))
+    signature = score.parts[0][key.KeySignature].first()
+    tonic = signature if isinstance(signature, key.Key) else score.analyze("key")
+    label = f"{tonic.tonic.name.upper().replace('-', 'b')} {tonic.mode}"
+    notes = np.array(sorted(rows), dtype=np.int16)
+    return Chorale(name, notes, steps_per_bar, pickup, label, np.array(sorted(fermatas), dtype=np.int16))
+
+
+def _step(beats: float) -> int:
+    return math.floor(beats * STEPS_PER_BEAT + 0.5)
