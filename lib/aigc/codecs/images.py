@@ -1,0 +1,31 @@
+"""Images of bytes <-> tensors in [-1, 1], the range that generators of images use."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def encode(images: np.ndarray) -> Tensor:
+    """images: (B, H, W) uint8, 0 black .. 255 white. Returns (B, 1, H, W) float32 in [-1, 1].
+
+    Raises ValueError for another type or number of axes, which a silent cast would turn into noise.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 3:
+        raise ValueError(
+            f"images must be (B, H, W) bytes (uint8, 0 .. 255), not {images.dtype} of shape {images.shape}. "
+            "Multiply images in [0, 1] by 255 and round; add an axis to a single image with image[None]."
+        )
+    return torch.from_numpy(images).float().div(127.5).sub(1).unsqueeze(1)
+
+
+def decode(x: Tensor) -> np.ndarray:
+    """x: (B, 1, H, W) in [-1, 1]; what a model puts outside is clipped. Returns (B, H, W) uint8.
+
+    Raises ValueError for another shape or where a value is not finite.
+    """
+    if x.ndim != 4 or x.shape[1] != 1:
+        raise ValueError(f"x must be (B, 1, H, W), one grey channel, not {tuple(x.shape)}")
+    if not x.isfinite().all():
+        raise ValueError("x holds values that are not finite: the model that made it has diverged")
+    return x.detach().float().clamp(-1, 1).add(1).mul(127.5).round().squeeze(1).byte().cpu().numpy()
