@@ -1,0 +1,31 @@
+"""Rectified flow: a straight path from data to noise, and the velocity along it.
+
+Liu et al. 2023, arXiv:2209.03003; Lipman et al. 2023, arXiv:2210.02747. The network is handed in.
+"""
+
+import torch
+from torch import Generator, Tensor, nn
+
+
+def path(x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+    """The point at time t on the line from the data (t = 0) to the noise (t = 1): Liu et al. 2023, eq. 1.
+
+    x0, eps: (B, C, H, W); t: (B,) in [0, 1]. Returns (B, C, H, W).
+    """
+    t = t.view(-1, 1, 1, 1)
+    return (1 - t) * x0 + t * eps
+
+
+def loss(model: nn.Module, x0: Tensor, labels: Tensor, nothing: int, generator: Generator, drop: float = 0.1) -> Tensor:
+    """Mean squared error of the predicted velocity eps - x0 (Lipman et al. 2023, eq. 14, with no noise in the data).
+
+    x0: (B, C, H, W) in [-1, 1]; labels: (B,) int64. A part `drop` of the labels is replaced by `nothing`, so that the
+    model learns the unconditional velocity too, which guidance needs. Times are logit-normal (Esser et al. 2024,
+    arXiv:2403.03206): most in the middle, where the velocity is hardest to tell. Returns a scalar.
+    """
+    eps = torch.randn(x0.shape, generator=generator).to(x0.device)
+    t = torch.randn(len(x0), generator=generator).sigmoid().to(x0.device)
+    dropped = (torch.rand(len(x0), generator=generator) < drop).to(x0.device)
+    labels = torch.where(dropped, nothing, labels)
+    velocity = model(path(x0, eps, t), t, labels)
+    return (velocity - (eps - x0)).square().mean()
