@@ -1,0 +1,109 @@
+"""Drawing from a trained model: the next token, whole sequences, and images along an ODE."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from .models.gpt import Cache
+
+
+def temper(logits: Tensor, temperature: float) -> Tensor:
+    """Probabilities of the next token at a temperature (Ackley et al. 1985, doi:10.1207/s15516709cog0901_7).
+
+    logits: (..., V), in nats. temperature: >= 0; at 0 the first of the largest logits takes everything.
+    Returns (..., V), summing to one. Raises ValueError if the temperature is negative or not finite.
+    """
+    if not 0 <= temperature < math.inf:
+        raise ValueError(f"temperature must be zero or a positive finite number, not {temperature}")
+    if temperature == 0:  # the limit, where dividing would give nan
+        return F.one_hot(logits.argmax(-1), logits.size(-1)).to(logits.dtype)
+    return (logits / temperature).softmax(-1)
+
+
+def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
+    """Keep the fewest most probable tokens that hold at least top_p together (Holtzman et al. 2020, arXiv:1904.09751).
+
+    probabilities: (..., V); top_p in (0, 1]. Returns (..., V), summing to one. Raises ValueError for another top_p.
+    """
+    if not 0 < top_p <= 1:
+        raise ValueError(f"top_p must lie in (0, 1], not {top_p}")
+    ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
+    needless = ordered.cumsum(-1) - ordered >= top_p  # those before them were enough
+    kept = ordered.masked_fill(needless, 0).gather(-1, order.argsort(-1))
+    return kept / kept.sum(-1, keepdim=True)
+
+
+def tokens(
+    model: nn.Module,
+    prompt: Tensor,
+    length: int,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    side: Tensor | None = None,
+    generator: Generator | None = None,
+) -> Iterator[Tensor]:
+    """Continue each prompt by `length` tokens, one at a time, as they are drawn.
+
+    prompt: (B, P) int64, P >= 1. side: (B, P + length - 1, K) for models that know something of each token in advance;
+    row t tells of the token at place t + 1. generator: of the CPU, whatever the model's device. Yields (B,) int64.
+    The keys and values of the past are kept, so each token costs one position. Raises ValueError for an empty prompt,
+    length < 1 or a bad temperature or top_p, before anything is computed.
+    """
+    if prompt.ndim != 2 or prompt.size(1) < 1:
+        raise ValueError(f"prompt must be (B, P) with at least one token each, not {tuple(prompt.shape)}")
+    if length < 1:
+        raise ValueError(f"length must be at least 1, not {length}")
+    nucleus(temper(torch.zeros(2), temperature), top_p)  # refuses bad settings now
+    return _tokens(model, prompt, length, temperature, top_p, side, generator)
+
+
+def _tokens(model, prompt, length, temperature, top_p, side, generator) -> Iterator[Tensor]:
+    cache, ids, start = Cache(), prompt, 0
+    for _ in range(length):
+        with torch.inference_mode():
+            known = None if side is None else side[:, start : start + ids.size(1)]
+            logits = model(ids, known, cache)[:, -1].cpu()
+        start += ids.size(1)
+        drawn = torch.multinomial(nucleus(temper(logits, temperature), top_p), 1, generator=generator)  # (B, 1)
+        ids = drawn.to(prompt.device)
+        yield drawn[:, 0]
+
+
+@torch.inference_mode()
+def ode(velocity: Callable[[Tensor, Tensor], Tensor], noise: Tensor, steps: int) -> Tensor:
+    """Follow dx/dt = velocity(x, t) from the noise at t = 1 to the data at t = 0, in equal steps of Heun's method.
+
+    velocity: maps (B, ...) and times (B,) to (B, ...). Two calls a step, one in the last: 2 * steps - 1 in all.
+    Returns (B, ...). Raises ValueError if steps < 1.
+    """
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, not {steps}")
+    x, times = noise, torch.linspace(1, 0, steps + 1).tolist()
+    for now, then in zip(times, times[1:]):
+        here = velocity(x, torch.full((len(x),), now, device=x.device))
+        if then > 0:
+            there = velocity(x + (then - now) * here, torch.full((len(x),), then, device=x.device))
+            here = (here + there) / 2
+        x = x + (then - now) * here
+    return x
+
+
+def guided(model: nn.Module, labels: Tensor, scale: float, nothing: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """A velocity pushed towards its labels (Ho & Salimans 2022, arXiv:2207.12598, eq. 6, written for a velocity).
+
+    labels: (B,) int64; nothing: the label that stands for "no label"; scale: >= 0, where 0 ignores the labels, 1 is the
+    model's own belief and more exaggerates it. Raises ValueError for a negative or infinite scale.
+    """
+    if not 0 <= scale < math.inf:
+        raise ValueError(f"scale must be zero or a positive finite number, not {scale}")
+    blank = torch.full_like(labels, nothing)
+
+    def velocity(x: Tensor, t: Tensor) -> Tensor:
+        both = model(torch.cat([x, x]), torch.cat([t, t]), torch.cat([labels, blank]))
+        with_label, without = both.chunk(2)
+        return without + scale * (with_label - without)
+
+    return velocity
