@@ -1,0 +1,175 @@
+"""What a notebook shows: figures, digits, piano rolls, sound, and text as it comes."""
+
+import base64
+import io
+from collections.abc import Iterable
+
+import matplotlib.pyplot as plt
+import numpy as np
+import soundfile
+from cycler import cycler
+from IPython.display import Audio, display
+
+from .codecs.notes import check, to_midi
+from .data.chorales import DURATION, ONSET, PITCH, VOICE, VOICES
+
+# One palette, in which every pair of colours stays apart for colour-blind eyes too. GOLD is for fills only.
+SUNSET, WATER, DUSK, SKY, GOLD, INK = "#D55E00", "#00796B", "#7A3E9D", "#4C9BE0", "#E6A100", "#2F3640"
+VOICE_COLORS = (SUNSET, GOLD, WATER, DUSK)  # soprano .. bass
+
+TEXT = {"bar": "bar", "pitch": "pitch", **{voice: voice for voice in VOICES}}  # what a reader sees in the figures
+
+STYLE = {
+    "figure.figsize": (7, 3),
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "savefig.facecolor": "white",
+    "savefig.dpi": 144,  # sharp on dense screens; shown 700 pixels wide
+    "font.size": 11,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": cycler(color=[WATER, SUNSET, SKY, DUSK, INK]),
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "lines.linewidth": 1.8,
+    "legend.frameon": False,
+    "image.cmap": "gray",
+    "image.interpolation": "nearest",
+}
+
+RATE = 22_050  # samples a second of the sound
+PEAK = 0.7  # of the samples, which MP3 may exceed a little when it is played
+
+
+def style() -> None:
+    """Give every later figure of this notebook the look of the course."""
+    plt.rcParams.update(STYLE)
+
+
+def figure(fig: plt.Figure, alt: str) -> None:
+    """Display the figure once and close it. alt: what it shows, in words, for those who cannot see it.
+
+    The same figure gives the same bytes. Raises ValueError if alt is empty.
+    """
+    _described(alt)
+    png = io.BytesIO()
+    fig.savefig(png, format="png", metadata={"Software": None})
+    width = round(fig.get_figwidth() * 100)
+    plt.close(fig)
+    data = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": alt}
+    display(data, metadata={"image/png": {"alt": alt, "width": width}}, raw=True)
+
+
+def images(array: np.ndarray, columns: int = 10, labels: Iterable | None = None, *, alt: str) -> None:
+    """Display grey images in rows of `columns`, each under its label. array: (N, H, W) bytes, 0 black .. 255 white.
+
+    Raises ValueError for anything else, for columns < 1, for another number of labels, and if alt is empty.
+    """
+    _described(alt)
+    array = np.asarray(array)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.size == 0:
+        raise ValueError(
+            f"images must be (N, H, W) bytes (uint8, 0 .. 255), N >= 1, not {array.dtype} of shape {array.shape}. "
+            "codecs.images.decode makes them of a model's tensors; add an axis to a single image with image[None]."
+        )
+    labels = None if labels is None else [str(label) for label in labels]
+    if columns < 1 or labels is not None and len(labels) != len(array):
+        given = "no" if labels is None else len(labels)
+        raise ValueError(f"{len(array)} images need columns >= 1 and as many labels, not {columns} and {given}")
+    columns = min(columns, len(array))
+    rows, (_, height, width) = -(-len(array) // columns), array.shape
+    above, gap = (height // 2 if labels else 0), max(1, width // 14)
+    sheet = np.full((rows * (height + above + gap), columns * (width + gap)), 255, dtype=np.uint8)
+    corners = [(i // columns * (height + above + gap) + above, i % columns * (width + gap)) for i in range(len(array))]
+    for image, (y, x) in zip(array, corners, strict=True):
+        sheet[y : y + height, x : x + width] = image
+    inches = min(7, 0.7 * columns)
+    with plt.rc_context(STYLE):
+        fig = plt.figure(figsize=(inches, inches * sheet.shape[0] / sheet.shape[1]), layout="none")
+        axes = fig.add_axes((0, 0, 1, 1))
+        axes.imshow(sheet, vmin=0, vmax=255)
+        axes.set_axis_off()
+        for label, (y, x) in zip(labels or (), corners, strict=False):
+            axes.text(x + width / 2, y - above / 4, label, ha="center", va="bottom", fontsize=10)
+        figure(fig, alt)
+
+
+def roll(notes: np.ndarray, steps_per_bar: int = 16, pickup: int = 0, *, alt: str) -> None:
+    """Display notes as a piano roll: a bar for each, as long as it sounds, in the colour of its voice.
+
+    notes: (N, 5), the columns of a Chorale's. pickup: the steps of an incomplete first bar, which is number 0.
+    Raises ValueError as codecs.notes.check does, and if alt is empty.
+    """
+    _described(alt)
+    notes = check(notes)
+    start, pitch = notes[:, ONSET] - pickup, notes[:, PITCH]
+    with plt.rc_context(STYLE):
+        fig, axes = plt.subplots()
+        for voice in np.unique(notes[:, VOICE]):
+            of = notes[:, VOICE] == voice
+            axes.barh(
+                pitch[of],
+                notes[of, DURATION],
+                left=start[of],
+                height=0.8,
+                color=VOICE_COLORS[voice],
+                edgecolor="white",
+                linewidth=0.5,
+                label=TEXT[VOICES[voice]],
+            )
+        end = int((start + notes[:, DURATION]).max())
+        every = max(1, end // steps_per_bar // 12) * steps_per_bar  # at most a dozen numbers
+        axes.set_xticks(range(0, end, every), [str(1 + place // steps_per_bar) for place in range(0, end, every)])
+        c = range(12 * (pitch.min() // 12), pitch.max() + 12, 12)
+        axes.set_yticks(c, [f"C{p // 12 - 1}" for p in c])  # C4 is the middle one, 60
+        axes.set_ylim(pitch.min() - 1.5, pitch.max() + 1.5)
+        axes.grid(axis="both", color=INK, alpha=0.15)
+        axes.set_axisbelow(True)
+        axes.margins(x=0.01)
+        axes.set(xlabel=TEXT["bar"], ylabel=TEXT["pitch"])
+        fig.legend(loc="outside upper center", ncols=len(VOICES))
+        figure(fig, alt)
+
+
+def audio(notes: np.ndarray, tempo_bpm: float = 80.0) -> Audio:
+    """A player for notes (N, 5): MP3, mono, 22 kHz, by pretty_midi alone, so that it sounds alike everywhere.
+
+    The sound begins with the first note. The same notes give the same bytes on one machine.
+    Raises ValueError as codecs.notes.to_midi does.
+    """
+    notes = check(notes).copy()
+    notes[:, ONSET] -= notes[:, ONSET].min()
+    midi = to_midi(notes, tempo_bpm)
+    samples = midi.synthesize(RATE, wave=_tone)[: int((midi.get_end_time() + 0.2) * RATE)]
+    samples = np.append(np.zeros(RATE // 100), samples)  # MP3 smears the first note a little to the front
+    mp3 = io.BytesIO()
+    samples *= PEAK / np.abs(samples).max()
+    soundfile.write(mp3, samples, RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.7)  # 3 kB a second
+    player = Audio(data=mp3.getvalue())
+    player.mimetype = "audio/mpeg"
+    return player
+
+
+def _tone(phase: np.ndarray) -> np.ndarray:
+    """One note as a sum of overtones, the higher the softer; it swells over its first periods, for an ear hears a click
+    where a sound begins at once."""
+    return (1 - np.exp(-phase / 12)) * sum(0.5**k * np.sin((k + 1) * phase) for k in range(5))
+
+
+def stream(pieces: Iterable[str]) -> str:
+    """Print pieces of text as they come, and return them together."""
+    heard = []
+    for piece in pieces:
+        print(piece, end="", flush=True)
+        heard.append(piece)
+    print()
+    return "".join(heard)
+
+
+def _described(alt: str) -> None:
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError('describe the figure for those who cannot see it: alt="Loss against steps, falling to 1.4"')

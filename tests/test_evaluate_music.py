@@ -1,0 +1,115 @@
+"""The measures of music, on cases that can be checked by hand, against music21, and on Bach."""
+
+import numpy as np
+import pytest
+from music21 import note, voiceLeading
+
+from aigc.codecs.notes import HOLD, REST, to_grid, transpose
+from aigc.data import chorales
+from aigc.evaluate.music import longest_copied_run, parallel_fifths_octaves, sounding, voice_crossings
+
+
+@pytest.fixture(scope="module")
+def bach():
+    return {split: [to_grid(p.notes, p.steps) for p in chorales(split)] for split in ("train", "validation")}
+
+
+def pair(high, low):
+    """Soprano and bass alone."""
+    return np.array([[h, REST, REST, b] for h, b in zip(high, low, strict=True)])
+
+
+def test_sounding_repeats_what_is_held():
+    grid = np.array([[HOLD, 60, REST, 40], [62, HOLD, HOLD, HOLD], [HOLD, REST, 50, HOLD]])
+    assert sounding(grid).tolist() == [[REST, 60, REST, 40], [62, 60, REST, 40], [62, REST, 50, 40]]
+
+
+@pytest.mark.parametrize(
+    "high, low, rate",
+    [
+        ([67, 69], [60, 62], 100),  # fifths
+        ([67, 69], [48, 50], 100),  # a fifth and an octave, twice
+        ([72, 74, 72], [60, 62, 60], 100),  # octaves
+        ([60, 62], [60, 62], 100),  # unisons
+        ([67, 69, 71], [60, 62, 62], 100),  # the third step moves one voice alone
+        ([67, 67], [60, 60], np.nan),  # the same fifth again is no move
+        ([67, 55], [60, 72], 0),  # a fifth either side of a crossing, in contrary motion
+        ([64, 65, 67], [60, 62, 64], 0),  # thirds
+        ([67, 69], [60, 53], 0),  # a fifth, then a tenth
+        ([67, 69, 72], [60, 62, 64], 50),
+        ([67, HOLD, 69], [60, HOLD, 62], 100),
+        ([67, REST, 69], [60, 61, 62], np.nan),
+    ],
+)
+def test_parallels_by_hand(high, low, rate):
+    assert parallel_fifths_octaves(pair(high, low)) == pytest.approx(rate, nan_ok=True)
+
+
+def test_parallels_agree_with_music21():
+    rng = np.random.default_rng(0)
+    white = np.array([48, 50, 52, 53, 55, 57, 60, 62, 64, 65, 67, 69, 72])  # without b, which makes a fifth diminished
+    found = 0
+    for _ in range(2000):
+        low, high = np.sort(rng.choice(white, (2, 2)), axis=1).T  # high above low before and after
+        if low[0] == low[1] or high[0] == high[1] or (high == low).any():
+            continue
+        quartet = voiceLeading.VoiceLeadingQuartet(*(note.Note(int(p)) for p in (*high, *low)))
+        perfect = quartet.parallelFifth() or quartet.parallelOctave()
+        expected = perfect and quartet.similarMotion()  # it counts a fifteenth that closes to an octave, we do not
+        assert parallel_fifths_octaves(pair(high, low)) == 100 * expected
+        found += expected
+    assert found > 10
+
+
+def test_crossings_by_hand():
+    grid = np.array([[60, 64, 55, 40], [HOLD, 59, 55, 56], [REST, 50, 52, REST], [60, 60, 60, 60]])
+    assert voice_crossings(grid) == pytest.approx(100 * 3 / 10)  # 3 of 3, 3, 1 and 3 pairs that both sing
+    assert np.isnan(voice_crossings(np.full((5, 4), REST)))
+
+
+def test_bach_keeps_the_rules_that_chance_breaks(bach):
+    measured = [parallel_fifths_octaves(grid) for grid in bach["validation"]]
+    # Chance: the same voices, each begun at another place.
+    shifted = [np.stack([np.roll(sounding(g)[:, v], 16 * v) for v in range(4)], 1) for g in bach["validation"]]
+    assert np.nanmean(measured) < 0.5 < 3 < np.nanmean([parallel_fifths_octaves(grid) for grid in shifted])
+    assert np.mean([voice_crossings(grid) for grid in bach["validation"]]) < 2
+
+
+def test_copies_are_found_at_their_length():
+    rng = np.random.default_rng(0)
+    corpus = [rng.integers(40, 80, (n, 4)).astype(np.int16) for n in (31, 53, 17)]
+    song = rng.integers(80, 85, (40, 4)).astype(np.int16)
+    song[11:24] = corpus[1][20:33]
+    song[30:39, 2] = corpus[2][:9, 2]
+    assert longest_copied_run(song, corpus) == 13
+    assert longest_copied_run(song[24:], corpus) == 0
+    assert longest_copied_run(song[24:], corpus, voice=2) == 9
+    assert longest_copied_run(song[24:], corpus, voice=1) == 0
+    higher = transpose(song, 7)
+    assert longest_copied_run(higher, corpus) < 3 and longest_copied_run(higher, corpus, transposed=True) == 13
+    one_voice_higher = song + np.array([0, 3, 0, 0], dtype=np.int16)
+    assert longest_copied_run(one_voice_higher, corpus, transposed=True) < 3
+
+
+def test_a_run_ends_with_its_piece():
+    a, b = np.full((3, 4), 60), np.full((4, 4), 60)
+    assert longest_copied_run(np.full((9, 4), 60), [a, b]) == 4
+    assert longest_copied_run(a, []) == 0 and longest_copied_run(np.full((0, 4), 60), [a]) == 0
+    silent = np.full((5, 4), REST)
+    assert longest_copied_run(silent, [b], transposed=True) == 0
+    assert longest_copied_run(np.array([[36, 36, 36, 36]]), [silent[:1]], transposed=True) == 0
+
+
+def test_training_pieces_are_copies_of_themselves_and_held_out_ones_are_not(bach):
+    train, held = bach["train"], bach["validation"][:5]
+    assert longest_copied_run(train[7], train) == len(train[7])
+    assert longest_copied_run(transpose(train[7], 2), train, voice=0, transposed=True) == len(train[7])
+    assert max(longest_copied_run(grid, train) for grid in held) < 48  # three bars
+
+
+def test_what_is_no_voice_is_refused():
+    for voice in (4, -1, "soprano"):
+        with pytest.raises(ValueError, match="voice must be 0 .. 3, or None"):
+            longest_copied_run(np.full((3, 4), 60), [], voice=voice)
+    with pytest.raises(ValueError, match="a grid must be"):
+        parallel_fifths_octaves(np.zeros((3, 5), dtype=int))

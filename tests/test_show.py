@@ -1,0 +1,224 @@
+"""Figures and sound: what is displayed, measured; that the same input gives the same bytes; and what is refused."""
+
+import base64
+import io
+import itertools
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import soundfile
+from matplotlib.image import imread
+
+from aigc import show
+from aigc.data import chorales
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is displayed: pairs of a dictionary of MIME types and its metadata."""
+    calls = []
+    monkeypatch.setattr(show, "display", lambda data, metadata, raw: calls.append((data, metadata)) if raw else None)
+    return calls
+
+
+def png(data):
+    return base64.b64decode(data["image/png"])
+
+
+@pytest.fixture(scope="module")
+def eight_bars():
+    piece = chorales("validation")[2]
+    return piece.notes[piece.notes[:, 1] + piece.notes[:, 2] <= 8 * piece.steps_per_bar]
+
+
+COLORS = (show.SUNSET, show.WATER, show.DUSK, show.SKY, show.GOLD, show.INK)
+# How the colour-blind see linear RGB, at full severity (Machado et al. 2009, doi:10.1109/TVCG.2009.113, table 1).
+SIGHT = {
+    "normal": np.eye(3),
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+D65 = np.array([0.9505, 1.0, 1.089])  # white
+
+
+def lab(linear):
+    """CIELAB of linear sRGB under D65."""
+    xyz = linear @ np.array([[0.4124, 0.2126, 0.0193], [0.3576, 0.7152, 0.1192], [0.1805, 0.0722, 0.9505]])
+    f = xyz / D65
+    f = np.where(f > (6 / 29) ** 3, np.cbrt(f), f * (29 / 6) ** 2 / 3 + 4 / 29)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_palette_stays_apart_for_every_eye(sight):
+    rgb = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in COLORS])
+    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    seen = lab((linear @ np.array(SIGHT[sight]).T).clip(0, 1))
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) >= 15
+    assert len(set(show.VOICE_COLORS)) == 4 and set(show.VOICE_COLORS) <= set(COLORS)
+
+
+def test_style_is_white_and_as_wide_as_the_page():
+    with plt.rc_context():
+        show.style()
+        assert plt.rcParams["figure.facecolor"] == "white" and plt.rcParams["figure.figsize"][0] == 7
+        assert plt.rcParams["axes.prop_cycle"].by_key()["color"][0] == show.WATER
+
+
+def test_figure_is_displayed_once_with_its_description_and_closed(shown):
+    for _ in range(2):
+        fig, axes = plt.subplots(figsize=(5, 2))
+        axes.plot([1, 3, 2])
+        show.figure(fig, alt="A line that rises and falls.")
+        assert not plt.get_fignums()
+    (data, metadata), (again, _) = shown
+    assert metadata == {"image/png": {"alt": "A line that rises and falls.", "width": 500}}
+    assert data == again and data["text/plain"] == "A line that rises and falls."
+    assert all(word not in png(data) for word in (b"Software", b"matplotlib", b"Date", b"tIME"))
+
+
+@pytest.mark.parametrize("alt", ["", "  ", None])
+def test_nothing_is_shown_without_a_description(shown, alt, eight_bars):
+    fig = plt.figure()
+    with pytest.raises(ValueError, match="describe the figure"):
+        show.figure(fig, alt=alt)
+    plt.close(fig)
+    with pytest.raises(ValueError, match="describe the figure"):
+        show.images(np.zeros((1, 28, 28), np.uint8), alt=alt)
+    with pytest.raises(ValueError, match="describe the figure"):
+        show.roll(eight_bars, alt=alt)
+    assert not shown and not plt.get_fignums()
+
+
+def test_images_stand_in_rows_and_keep_their_greys(shown):
+    array = np.stack([np.full((28, 28), grey, np.uint8) for grey in (0, 60, 120, 180, 240)])
+    show.images(array, columns=3, alt="Five greys.")
+    picture = np.round(255 * imread(io.BytesIO(png(shown[0][0])))[:, :, :3]).astype(int)
+    assert (picture == picture[:, :, :1]).all()  # grey
+    height, width = picture.shape[:2]
+    centre = lambda i: picture[int((i // 3 + 0.48) * height / 2), int((i % 3 + 0.48) * width / 3), 0]
+    assert [centre(i) for i in range(6)] == pytest.approx([0, 60, 120, 180, 240, 255], abs=1)
+
+
+def test_labels_stand_above_their_images(shown):
+    array = np.zeros((4, 28, 28), np.uint8)
+    show.images(array, columns=2, alt="No labels.")
+    show.images(array, columns=2, labels=[0, 1, 7, 9], alt="Labels.")
+    plain, labelled = (imread(io.BytesIO(png(data))) for data, _ in shown)
+    assert labelled.shape[0] > 1.3 * plain.shape[0] and labelled.shape[1] == plain.shape[1]
+    above = labelled[: labelled.shape[0] // 8, :, 0]
+    assert (above < 0.5).any() and (above > 0.9).mean() > 0.6  # dark digits on white
+
+
+@pytest.mark.parametrize(
+    "array, options, message",
+    [
+        (np.zeros((3, 28, 28)), {}, "not float64 of shape"),
+        (np.zeros((28, 28), np.uint8), {}, r"image\[None\]"),
+        (np.zeros((3, 1, 28, 28), np.uint8), {}, "must be"),
+        (np.zeros((0, 28, 28), np.uint8), {}, "N >= 1"),
+        (np.full((3, 28, 28), 300), {}, "not int64"),
+        (np.zeros((3, 28, 28), np.uint8), {"labels": [1, 2]}, "3 images need .* as many labels, not 10 and 2"),
+        (np.zeros((3, 28, 28), np.uint8), {"columns": 0}, "columns >= 1"),
+    ],
+)
+def test_what_are_no_images_is_refused(shown, array, options, message):
+    with pytest.raises(ValueError, match=message):
+        show.images(array, **options, alt="Images.")
+    assert not shown
+
+
+def test_roll_draws_each_voice_in_its_colour(shown, eight_bars):
+    show.roll(eight_bars, alt="A roll.")
+    show.roll(eight_bars[eight_bars[:, 0] == 1], alt="The alto.")
+    for (data, metadata), voices in zip(shown, ({0, 1, 2, 3}, {1}), strict=True):
+        assert metadata["image/png"] == {"alt": metadata["image/png"]["alt"], "width": 700}
+        pixels = np.round(255 * imread(io.BytesIO(png(data)))[:, :, :3]).astype(int)
+        for voice, colour in enumerate(show.VOICE_COLORS):
+            rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+            assert ((pixels == rgb).all(-1).sum() > 200) == (voice in voices)
+    with pytest.raises(ValueError, match="there are no notes"):
+        show.roll(eight_bars[:0], alt="Nothing.")
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("pickup", [0, 4])
+def test_bars_are_counted_from_the_first_whole_one(shown, monkeypatch, pickup):
+    labels = []
+    monkeypatch.setattr(
+        show, "figure", lambda fig, alt: labels.append([t.get_text() for t in fig.axes[0].get_xticklabels()])
+    )
+    notes = np.array([[0, start, 4, 60, 80] for start in range(0, 12 * 3 + pickup, 4)])
+    show.roll(notes, steps_per_bar=12, pickup=pickup, alt="Three bars.")
+    assert labels == [["1", "2", "3"]]
+    plt.close("all")
+
+
+def heard(player):
+    assert player.mimetype == "audio/mpeg" and b"audio/mpeg" in player._repr_html_().encode()
+    return soundfile.read(io.BytesIO(player.data))
+
+
+def test_sound_lasts_as_long_as_its_notes_and_neither_clips_nor_clicks(eight_bars):
+    notes = eight_bars.copy()
+    notes[:, 1] -= notes[:, 1].min()
+    seconds = (notes[:, 1] + notes[:, 2]).max() * 60 / 100 / 4
+    samples, rate = heard(show.audio(notes, tempo_bpm=100))
+    assert rate == 22_050 and samples.ndim == 1
+    assert len(samples) / rate == pytest.approx(seconds + 0.21, abs=0.05)
+    peak = np.abs(samples).max()
+    assert 0.6 < peak < 0.85
+    assert np.flatnonzero(np.abs(samples) > 0.1 * peak)[0] / rate < 0.05  # it starts at once
+    assert np.abs(samples[:40]).max() < 0.02 and np.abs(samples[-2000:]).max() < 0.02  # from silence to silence
+    tenths = np.array_split(samples[: int(seconds * rate)], int(10 * seconds))
+    assert all(np.sqrt((part**2).mean()) > 0.01 for part in tenths)  # never silent
+
+
+def test_sound_is_at_the_pitch_and_louder_at_a_higher_velocity():
+    note = np.array([[0, 0, 16, 69, 100]])
+    samples, rate = heard(show.audio(note, tempo_bpm=60))
+    spectrum = np.abs(np.fft.rfft(samples[:rate]))
+    assert spectrum.argmax() == pytest.approx(440, abs=1)  # 1 Hz apart: one second
+    two = np.array([[0, 0, 8, 69, 120], [0, 8, 8, 69, 40]])
+    samples, rate = heard(show.audio(two, tempo_bpm=60))
+    first, second = samples[:rate], samples[2 * rate : 3 * rate]
+    assert np.abs(first).max() == pytest.approx(3 * np.abs(second).max(), rel=0.15)
+
+
+def test_sound_is_quick_small_and_the_same_again(eight_bars):
+    show.audio(eight_bars)
+    started = time.perf_counter()
+    player = show.audio(eight_bars)
+    assert time.perf_counter() - started < 5  # 0.3 s where nothing else runs
+    assert player.data == show.audio(eight_bars).data and len(player.data) < 100_000
+    late = eight_bars + [0, 160, 0, 0, 0]
+    assert show.audio(late).data == player.data  # rests before the first note are not heard
+
+
+@pytest.mark.parametrize("tempo", [0, -1, float("nan")])
+def test_sound_without_a_tempo_or_notes_is_refused(eight_bars, tempo):
+    with pytest.raises(ValueError, match="tempo_bpm must lie between"):
+        show.audio(eight_bars, tempo_bpm=tempo)
+    with pytest.raises(ValueError, match="there are no notes"):
+        show.audio(eight_bars[:0])
+
+
+def test_stream_prints_each_piece_when_it_comes(capsys):
+    printed = []
+
+    def pieces():
+        for piece in ("To ", "be", "?"):
+            yield piece
+            printed.append(capsys.readouterr().out)
+
+    assert show.stream(pieces()) == "To be?"
+    assert printed == ["To ", "be", "?"] and capsys.readouterr().out == "\n"
+
+
+def test_a_note_swells_and_does_not_begin_at_once():
+    period = np.linspace(0, 2 * np.pi, 500)
+    first, tenth = (np.abs(show._tone(period + 2 * np.pi * n)).max() for n in (0, 9))
+    assert first < 0.5 * tenth and show._tone(np.zeros(1)) == 0
