@@ -1,0 +1,84 @@
+"""What a notebook needs to be a chapter: a seed and a device, bands for its numbers, and the closing table."""
+
+import json
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from IPython.display import Markdown, display
+
+BANDS = Path(__file__).parents[2] / "data" / "bands.json"
+
+_rows: list[tuple[str, str, str, str]] = []  # of the closing table: quantity, baseline, yours, band
+
+
+def device() -> torch.device:
+    """$AIGC_DEVICE where it is set, else the GPU or the Apple chip where there is one, else the CPU."""
+    name = os.environ.get("AIGC_DEVICE") or (
+        "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    )
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"AIGC_DEVICE={name}: {error}. Choose cpu, cuda or mps, whichever this machine has."
+        ) from error
+    return torch.device(name)
+
+
+def start(chapter: str, seed: int = 0) -> torch.device:
+    """Seed every source of randomness, empty the closing table, and choose the device, which is returned.
+
+    $AIGC_SEED replaces the seed: with it the course measures its own bands.
+    """
+    seed = int(os.environ.get("AIGC_SEED", seed))
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    _rows.clear()
+    print(f"Chapter {chapter} is ready.")
+    return device()
+
+
+def seed(default: int = 0) -> int:
+    """The chapter's seed, for a torch or NumPy generator of your own."""
+    return int(os.environ.get("AIGC_SEED", default))
+
+
+def expect(key: str, value: float, baseline: float | None = None) -> None:
+    """Compare a measured value with the band in which it falls on other machines and with other seeds.
+
+    Inside, the printed line does not depend on the value. Outside, it says how far, and what usually causes it.
+    baseline: what the value has to be compared with in the closing table, in the same unit.
+    Raises KeyError if no band was measured for this key, and ValueError if the value is not a number.
+    """
+    value = float(value)
+    record = os.environ.get("AIGC_RECORD")
+    if record:
+        with open(record, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"key": key, "value": value}) + "\n")
+        return
+    bands = json.loads(BANDS.read_text(encoding="utf-8"))
+    if key not in bands:
+        raise KeyError(f"no band for {key!r} in {BANDS.name}: `make bands` measures it")
+    band = bands[key]
+    low, high, unit = band["low"], band["high"], band["unit"]
+    inside = f"{low:.4g} to {high:.4g} {unit}".strip()
+    _rows.append((band["quantity"], "" if baseline is None else f"{baseline:.4g}", f"{value:.4g}", inside))
+    if not np.isfinite(value):
+        raise ValueError(f"{key} is {value}, which is no measurement. {band['causes']}")
+    if low <= value <= high:
+        print(f"{key}: inside the band, {inside}")
+    else:
+        distance = low - value if value < low else value - high
+        side = "below" if value < low else "above"
+        print(f"{key}: {value:.4g} is {distance:.2g} {side} the band, {inside}. {band['causes']}")
+
+
+def summary() -> None:
+    """The closing table: each quantity with its baseline, the value of this run, and its band."""
+    lines = ["| quantity | baseline | yours | band |", "|:--|--:|--:|:--|"]
+    lines += ["| " + " | ".join(row) + " |" for row in _rows]
+    display(Markdown("\n".join(lines)))
