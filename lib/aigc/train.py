@@ -1,7 +1,7 @@
 """One loop for every model: budget, progress, moving average, checkpoints, one process or many.
 
-Each step draws its batch and its noise from a generator that depends on the seed, the process and the number of the step
-alone. A run that was stopped and resumed therefore takes the same steps as one that was not.
+Each step draws its batch and its noise from a generator that depends on the seed, the process and the number of the
+step alone. A run that was stopped and resumed therefore takes the same steps as one that was not.
 """
 
 import copy

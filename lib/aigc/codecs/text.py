@@ -21,7 +21,7 @@ class CharCodec:
         """The codec of the characters that occur in `text`. Raises ValueError if there are fewer than two."""
         if len(set(text)) < 2:
             raise ValueError(
-                f"this corpus has {len(set(text))} different characters in {len(text)}: nothing can be predicted in it. "
+                f"a corpus of {len(text)} characters, {len(set(text))} of them different, has nothing to predict. "
                 "Give a text with at least two different characters."
             )
         return cls("".join(sorted(set(text))))

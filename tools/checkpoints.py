@@ -1,0 +1,129 @@
+"""Trains the released models from scratch: `python -m tools.checkpoints [NAME ...]`. A stopped run is resumed."""
+
+import math
+import sys
+import time
+
+import numpy as np
+import torch
+
+from aigc import data, released, sample
+from aigc.codecs import images, notes
+from aigc.codecs.text import CharCodec
+from aigc.data.fetch import cache_dir
+from aigc.evaluate.image import label_accuracy
+from aigc.evaluate.text import nats_per_token
+from aigc.models import flow, gpt, unet
+from aigc.train import Recipe, train
+
+SEED = 0
+NOTHING = 10  # the label that stands for "no digit asked for"
+
+
+def shakespeare():
+    window, batch = 128, 32
+    codec = CharCodec.train(data.shakespeare())
+    ids = torch.tensor(codec.encode(data.shakespeare()))
+    torch.manual_seed(SEED)
+    model = gpt.GPT(gpt.GPTConfig(vocab=len(codec.vocab), context=window, layers=5, heads=3, width=192))
+
+    def loss(model, step, generator):
+        at = torch.randint(len(ids) - window, (batch,), generator=generator)
+        return gpt.loss(model, ids[at[:, None] + torch.arange(window + 1)])
+
+    def measure():
+        test = torch.tensor(codec.encode(data.shakespeare("test")))
+        bits = nats_per_token(model, test, window) / math.log(2)
+        return f"{bits:.3f} bits per character on two plays held out (uniform: {math.log2(len(codec.vocab)):.2f})"
+
+    recipe = Recipe(steps=1700, bf16=True, lr=0.02, adamw_lr=0.004)
+    return model, loss, recipe, measure, codec.vocab
+
+
+def digits():
+    batch = 64
+    x, labels = data.digits()
+    x, labels = images.encode(x), torch.tensor(labels)
+    torch.manual_seed(SEED)
+    model = unet.UNet(unet.UNetConfig(labels=11, width=32))
+
+    def loss(model, step, generator):
+        at = torch.randint(len(x), (batch,), generator=generator)
+        return flow.loss(model, x[at], labels[at], NOTHING, generator)
+
+    def measure():
+        generator = torch.Generator().manual_seed(SEED)
+        wanted = torch.arange(500) % 10
+        drawn = sample.ode(
+            sample.guided(model, wanted, 2.0, NOTHING), torch.randn(500, 1, 28, 28, generator=generator), 13
+        )
+        test, test_labels = data.digits("test")
+        own = label_accuracy(images.decode(drawn), wanted.numpy(), *data.digits())
+        real = label_accuracy(test, test_labels, *data.digits())
+        return f"{own:.1%} of 500 drawn digits have a nearest neighbour of the right label (real ones: {real:.1%})"
+
+    return model, loss, Recipe(steps=1900, optimizer="adamw", bf16=True, adamw_lr=1e-3, ema=0.998), measure, ""
+
+
+def chorales():
+    window, batch = 256, 16
+    pieces = [(notes.to_grid(c.notes, c.steps), c) for c in data.chorales()]
+    # Every piece in every key in which each voice can still sing it: the same music, seven times as much of it.
+    corpus = []
+    for grid, piece in pieces:
+        for semitones in range(-6, 7):
+            moved = notes.transpose(grid, semitones)
+            if semitones == 0 or notes.singable(moved):
+                side = notes.side(piece.steps, piece.pickup, piece.steps_per_bar)
+                corpus.append((torch.from_numpy(notes.encode(moved)), torch.from_numpy(side)))
+    torch.manual_seed(SEED)
+    config = gpt.GPTConfig(notes.VOCABULARY, context=window, layers=4, heads=3, width=192, side=(4, 16), dropout=0.1)
+    model = gpt.GPT(config)
+    weights = torch.tensor([len(ids) for ids, _ in corpus], dtype=torch.float32)
+
+    def loss(model, step, generator):
+        chosen = torch.multinomial(weights, batch, replacement=True, generator=generator).tolist()
+        rows, sides = [], []
+        for piece in chosen:
+            ids, side = corpus[piece]
+            at = 4 * int(torch.randint((len(ids) - window) // 4, (1,), generator=generator))
+            rows.append(ids[at : at + window + 1])
+            sides.append(side[at + 1 : at + window + 1])
+        return gpt.loss(model, torch.stack(rows), torch.stack(sides))
+
+    def measure():
+        nats = []
+        for piece in data.chorales("test"):
+            ids = torch.from_numpy(notes.encode(notes.to_grid(piece.notes, piece.steps)))
+            side = torch.from_numpy(notes.side(piece.steps, piece.pickup, piece.steps_per_bar))
+            nats.append((nats_per_token(model, ids, window, side), len(ids)))
+        bits = np.average([n for n, _ in nats], weights=[length for _, length in nats]) / math.log(2)
+        uniform = math.log2(notes.VOCABULARY)
+        return f"{bits:.3f} bits per voice and step on {len(nats)} chorales held out (uniform: {uniform:.2f})"
+
+    return model, loss, Recipe(steps=1100, bf16=True, lr=0.02, adamw_lr=0.004, ema=0.99), measure, ""
+
+
+MODELS = {"shakespeare": shakespeare, "digits": digits, "chorales": chorales}
+
+
+def main(names: list[str]) -> int:
+    unknown = set(names) - set(MODELS)
+    if unknown:
+        print(f"there is no model {' '.join(unknown)}: choose of {' '.join(MODELS)}")
+        return 1
+    for name in names or MODELS:
+        model, loss, recipe, measure, vocab = MODELS[name]()
+        progress = cache_dir() / "training" / f"{name}.safetensors"
+        started = time.perf_counter()
+        train(model, loss, recipe, checkpoint=progress, every=100)
+        minutes = (time.perf_counter() - started) / 60
+        path = released.save(name, model, vocab)
+        model.load_state_dict(released.load(name)[0].state_dict())  # measure what is shipped, in bfloat16
+        progress.unlink()
+        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {minutes:.1f} minutes, {measure()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,135 @@
+"""Executes the .py of chapters and solutions and writes their .ipynb: `python -m tools.notebooks [NN ...]`.
+
+Nothing that differs from run to run is stored: no timings, no widget state, no random cell ids. A notebook that fails
+leaves the old file as it was.
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from aigc.data.fetch import atomic
+
+ROOT = Path(__file__).resolve().parents[1]
+BUDGETS = ROOT / "data" / "budgets.json"
+MEASURED = re.compile(r"Measured: \S+ s, \S+ GB on two cores\.")
+MOST_SECONDS, MOST_GIGABYTES = 90, 3.0
+WIDGET = "application/vnd.jupyter.widget-view+json"
+KEPT = {"tags", "nbgrader"}  # of a cell's metadata
+
+
+def sources(chosen: list[str]) -> list[Path]:
+    """The .py of all chapters and solutions, or of those whose number was given."""
+    found = sorted(p for folder in ("chapters", "chapters/zh", "solutions") for p in (ROOT / folder).glob("[0-9]*.py"))
+    return [path for path in found if not chosen or path.stem.split("_")[0] in chosen]
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """The notebook of a .py: cells whose ids are made of their contents, and metadata that fit every machine."""
+    notebook = jupytext.read(path)
+    seen = {}
+    for cell in notebook.cells:
+        content = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
+        seen[content] = seen.get(content, 0) + 1
+        cell.id = content if seen[content] == 1 else f"{content}-{seen[content]}"
+        cell.metadata = nbformat.from_dict({key: value for key, value in cell.metadata.items() if key in KEPT})
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": {"name": "python"}})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def execute(notebook: nbformat.NotebookNode, folder: Path, allow_errors: bool = False) -> None:
+    """Fill in the outputs, on the CPU. Raises CellExecutionError."""
+    os.environ["AIGC_DEVICE"] = "cpu"
+    client = NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        allow_errors=allow_errors,
+        record_timing=False,
+        coalesce_streams=True,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.language_info = {"name": "python"}  # its version is the machine's
+    for cell in notebook.cells:
+        if cell.cell_type == "code":  # a widget without its state is an error message
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+
+
+def write(notebook: nbformat.NotebookNode, path: Path) -> None:
+    nbformat.validate(notebook)
+    with atomic(path) as partial:
+        partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+
+
+def measured(notebook: nbformat.NotebookNode, folder: Path) -> tuple[nbformat.NotebookNode, float, float]:
+    """The executed notebook, the seconds it took, and its peak memory in GB. Call it in a process of its own."""
+    import resource
+
+    started = time.perf_counter()
+    execute(notebook, folder)
+    seconds = time.perf_counter() - started
+    unit = 1e9 if sys.platform == "darwin" else 1e6  # bytes there, kilobytes elsewhere
+    return notebook, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
+
+
+def budget(path: Path, notebook: nbformat.NotebookNode, seconds: float, gigabytes: float) -> None:
+    """Write what a chapter takes into its head, its .py and budgets.json, if it changed by more than noise."""
+    if seconds > MOST_SECONDS or gigabytes > MOST_GIGABYTES:
+        raise ValueError(
+            f"{path.name} took {seconds:.0f} s and {gigabytes:.1f} GB; "
+            f"a chapter has {MOST_SECONDS} s and {MOST_GIGABYTES:.0f} GB: make it smaller"
+        )
+    known = json.loads(BUDGETS.read_text()) if BUDGETS.exists() else {}
+    old = known.get(path.stem, {"seconds": 0, "gigabytes": 0})
+    if abs(seconds - old["seconds"]) > max(3, 0.2 * seconds) or abs(gigabytes - old["gigabytes"]) > 0.2:
+        known[path.stem] = old = {"seconds": round(seconds), "gigabytes": round(gigabytes, 1)}
+        with atomic(BUDGETS) as partial:
+            partial.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
+    line = f"Measured: {old['seconds']} s, {old['gigabytes']} GB on two cores."
+    text = path.read_text(encoding="utf-8")
+    if MEASURED.sub(line, text, count=1) != text:
+        with atomic(path) as partial:
+            partial.write_text(MEASURED.sub(line, text, count=1), encoding="utf-8")
+        for cell, fresh in zip(notebook.cells, read(path).cells, strict=True):
+            cell.source, cell.id = fresh.source, fresh.id
+
+
+def main(chosen: list[str]) -> int:
+    paths = sources(chosen)
+    if not paths:
+        print(f"no chapter has the number {' '.join(chosen)}: give it with two digits, as in ONLY=03")
+        return 1
+    failed = []
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    for path in paths:
+        try:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as own:
+                notebook, seconds, gigabytes = own.submit(measured, read(path), path.parent).result()
+            if path.parent.name != "solutions":
+                budget(path, notebook, seconds, gigabytes)
+            write(notebook, path.with_suffix(".ipynb"))
+            print(f"{path.relative_to(ROOT)}: {seconds:.0f} s, {gigabytes:.1f} GB", flush=True)
+        except (CellExecutionError, ValueError) as error:
+            failed.append(path.name)
+            print(f"{path.relative_to(ROOT)} failed; its .ipynb is as it was.\n{error}", flush=True)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
