@@ -26,14 +26,14 @@ text = np.array(codec.encode(plays))
 # `p`: (N,) probabilities in (0, 1]. Returns one number. Pencil first: what is the answer for 1/2, 1/4, 1/8, 1/8?
 
 
-# %% nbgrader={"grade": false, "grade_id": "01.1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "01-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def bits(p):
     ### BEGIN SOLUTION
     return -np.log2(p).mean()
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "01.1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "01-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_bits(bits):
     p = np.array([1 / 2, 1 / 4, 1 / 8, 1 / 8])
     got = bits(p)
@@ -67,7 +67,7 @@ MISCONCEPTIONS = {
 # `counts`: (C, V) whole numbers, some rows all zero. `alpha`: above 0. Returns (C, V); each row is a distribution.
 
 
-# %% nbgrader={"grade": false, "grade_id": "01.2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "01-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def smooth(counts, alpha):
     ### BEGIN SOLUTION
     V = counts.shape[-1]
@@ -75,7 +75,7 @@ def smooth(counts, alpha):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "01.2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "01-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_smooth(smooth):
     counts = np.array([[3, 1, 0], [0, 0, 0]])
     with np.errstate(all="ignore"):
@@ -112,7 +112,7 @@ MISCONCEPTIONS = {
 # `p`: (V,), summing to one, with zeros where the chain has seen nothing. `temperature`: above 0. Returns (V,).
 
 
-# %% nbgrader={"grade": false, "grade_id": "01.3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "01-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def temper(p, temperature):
     ### BEGIN SOLUTION
     power = p ** (1 / temperature)
@@ -120,7 +120,7 @@ def temper(p, temperature):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "01.3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "01-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_temper(temper):
     p = np.array([0.6, 0.3, 0.1, 0.0])
     with np.errstate(all="ignore"):
@@ -165,14 +165,14 @@ for temperature in (0.3, 1.0, 3.0):
 # `lower`: (V,) what the lower order believes, summing to one. Returns (V,), summing to one.
 
 
-# %% nbgrader={"grade": false, "grade_id": "01.4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "01-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def mix(counts, lower, strength):
     ### BEGIN SOLUTION
     return (counts + strength * lower) / (counts.sum() + strength)
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "01.4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "01-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_mix(mix):
     lower, few = np.array([0.5, 0.3, 0.2]), np.array([3.0, 1.0, 0.0])
     with np.errstate(all="ignore"):
@@ -222,7 +222,7 @@ assert costs.mean(1).min() < min(alone)
 # millisecond: try each beginning once, and only ask for runs that would be longer than the best so far.
 
 
-# %% nbgrader={"grade": false, "grade_id": "01.5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "01-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def longest_copy(sample, source):
     ### BEGIN SOLUTION
     best = ""
@@ -233,7 +233,7 @@ def longest_copy(sample, source):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "01.5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "01-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_longest_copy(longest_copy):
     source = "the quality of mercy is not strained"
     got = longest_copy("a city of mercy, it is not so", source)
@@ -301,7 +301,7 @@ for k in (4, 6, 8):
 # without?
 
 
-# %% nbgrader={"grade": false, "grade_id": "01.6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "01-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def without_leak(train, test, run):
     ### BEGIN SOLUTION
     def runs(line):
@@ -313,7 +313,7 @@ def without_leak(train, test, run):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "01.6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "01-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_without_leak(without_leak):
     tune = np.array([67, 69, 71, 72, 71, 74, 72, 69, 71, 67, 66, 67, 64, 65, 67, 72])
     other = np.array([60, 62, 64, 60, 62, 64, 65, 67, 65, 64, 62, 60, 59, 60, 62, 60])
@@ -384,7 +384,7 @@ assert (table[2:, 2] > table[2:, 1]).all()  # what goes is not the amount, it is
 # 3 : 1, and 0.9 is 9 : 1. A power of two probabilities is a power of their odds.
 
 
-# %% nbgrader={"grade": false, "grade_id": "01.7", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% nbgrader={"grade": false, "grade_id": "01-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def temperature_for(share, wanted):
     ### BEGIN SOLUTION
     log_odds = lambda p: np.log(p / (1 - p))
@@ -392,7 +392,7 @@ def temperature_for(share, wanted):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "01.7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "01-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_temperature_for(temperature_for):
     t = temperature_for(0.75, 0.9)
     assert not np.isclose(t, 0.75 / 0.9), "a temperature works on odds, not on shares: 0.75 is 3 : 1 and 0.9 is 9 : 1"

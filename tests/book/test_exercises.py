@@ -1,0 +1,132 @@
+"""Every sheet: derived from its solution, failing as a stub, passing when solved, and knowing the usual mistakes."""
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+from nbgrader.apps import NbGraderAPI
+from traitlets.config import Config
+
+from tools import exercises
+from tools.notebooks import read, sources, write
+
+SOLUTIONS = [path for path in sources([]) if path.parent.name == "solutions"]
+LEVELS = ("verify", "modify", "investigate")
+
+
+class Sheet:
+    """A solution's cells in order, run as far as each exercise needs."""
+
+    def __init__(self, path: Path):
+        self.path, self.cells = path, [cell for cell in read(path).cells if cell.cell_type == "code"]
+        self.stubs = [cell.source for cell in exercises.derive(path).cells if cell.cell_type == "code"]
+        self.checks = [i for i, cell in enumerate(self.cells) if cell.metadata.get("nbgrader", {}).get("grade")]
+        self.names = {i: re.search(r"^check_(\w+)\((\w+)\)$", self.cells[i].source, re.MULTILINE) for i in self.checks}
+
+
+SHEETS = {path.stem: Sheet(path) for path in SOLUTIONS}
+CHECKS = [(stem, i) for stem, sheet in SHEETS.items() for i in sheet.checks]
+IDS = [f"{stem}-{SHEETS[stem].cells[i].metadata.nbgrader.grade_id}" for stem, i in CHECKS]
+
+
+@pytest.fixture(scope="module")
+def worlds():
+    """The namespace of each sheet after its first cell, with all that its solutions define."""
+    made = {}
+    for stem, sheet in SHEETS.items():
+        world = {"__name__": "sheet"}
+        for i, cell in enumerate(sheet.cells):
+            if i == 0 or cell.metadata.get("nbgrader"):
+                exec(compile(cell.source, f"{stem}, code cell {i}", "exec"), world)  # a failing solution fails here
+        made[stem] = world
+    return made
+
+
+def misconceptions(stem, i, world):
+    own = dict(world)
+    exec(compile(SHEETS[stem].cells[i].source, f"{stem}, code cell {i}", "exec"), own)
+    return own
+
+
+def test_there_are_sheets_and_they_are_what_their_solutions_give(capsys):
+    assert len(CHECKS) >= 7
+    assert exercises.main(["--check"]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_sheet_tells_no_answer_and_has_every_level(path):
+    notebook = exercises.derive(path)
+    text = "\n".join(cell.source for cell in notebook.cells)
+    assert "BEGIN" not in text and "MISCONCEPTIONS" not in text
+    assert text.count("NotImplementedError") == len(SHEETS[path.stem].checks)
+    titles = re.findall(rf"^## ({path.stem[:2]}\.\d+) · (\w+) · ", text, re.MULTILINE)
+    assert [number for number, _ in titles] == [f"{path.stem[:2]}.{n + 1}" for n in range(len(titles))]
+    assert {level for _, level in titles} == set(LEVELS)
+
+
+@pytest.mark.parametrize("stem, i", CHECKS, ids=IDS)
+def test_check_fails_on_the_stub_and_passes_on_the_solution(stem, i, worlds):
+    sheet, world = SHEETS[stem], dict(worlds[stem])
+    name = sheet.names[i]
+    assert name and name[1] == name[2], "a check cell ends with check_NAME(NAME)"
+    check, solution = world[f"check_{name[1]}"], world[name[1]]
+    check(solution)
+    exec(sheet.stubs[i - 1], world)
+    assert world[name[1]] is not solution
+    with pytest.raises(NotImplementedError):
+        check(world[name[1]])
+
+
+@pytest.mark.parametrize("stem, i", CHECKS, ids=IDS)
+def test_check_meets_every_catalogued_mistake_with_its_own_hint(stem, i, worlds):
+    world = misconceptions(stem, i, worlds[stem])
+    check, wrong = world[f"check_{SHEETS[stem].names[i][1]}"], world["MISCONCEPTIONS"]
+    assert len(wrong) >= 3 and len({hint for _, hint in wrong.values()}) >= 3
+    for mistake, (function, hint) in wrong.items():
+        with pytest.raises(AssertionError, match=re.escape(hint)):
+            check(function)
+            pytest.fail(f"{mistake!r} passes the check")
+
+
+def solve(sheet: nbformat.NotebookNode, solution: Path, skip: str) -> nbformat.NotebookNode:
+    """A learner's sheet with every answer but one."""
+    answers = {c.metadata.nbgrader.grade_id: c.source for c in read(solution).cells if c.metadata.get("nbgrader")}
+    for cell in sheet.cells:
+        grader = cell.metadata.get("nbgrader", {})
+        if grader.get("solution") and grader.grade_id != skip:
+            cell.source = answers[grader.grade_id]
+    return sheet
+
+
+def test_an_instructor_can_autograde_the_same_sheet(tmp_path, monkeypatch):
+    solution = SOLUTIONS[0]
+    stem, sheet = solution.stem, SHEETS[solution.stem]
+    ids = [sheet.cells[i].metadata.nbgrader.grade_id for i in sheet.checks]
+    (tmp_path / "source" / stem).mkdir(parents=True)
+    write(read(solution), tmp_path / "source" / stem / f"{stem}.ipynb")
+    config = Config()
+    config.CourseDirectory.root, config.CourseDirectory.db_url = str(tmp_path), f"sqlite:///{tmp_path}/grades.db"
+    config.ClearSolutions.code_stub = exercises.CONFIG.ClearSolutions.code_stub
+    config.ExecutePreprocessor.timeout = 120
+    api = NbGraderAPI(config=config)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # nbgrader calls alembic by name
+    outcome = api.generate_assignment(stem, create=True)
+    assert outcome["success"], outcome
+    released = tmp_path / "release" / stem / f"{stem}.ipynb"
+    last = ids[-1].removesuffix("-check")
+    for learner, skip in (("diligent", ""), ("tired", last)):
+        handed_in = tmp_path / "submitted" / learner / stem / released.name
+        handed_in.parent.mkdir(parents=True)
+        shutil.copy(released, handed_in)
+        write(solve(nbformat.read(handed_in, 4), solution, skip), handed_in)
+        outcome = api.autograde(stem, learner)
+        assert outcome["success"], outcome
+    with Gradebook(config.CourseDirectory.db_url) as book:
+        scores = {s.student.id: s.score for s in book.assignment_submissions(stem)}
+    assert scores == {"diligent": len(ids), "tired": len(ids) - 1}
