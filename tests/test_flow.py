@@ -1,0 +1,136 @@
+"""Rectified flow and its solver, in worlds where the velocity is known."""
+
+import math
+
+import pytest
+import torch
+
+from aigc import sample
+from aigc.models import flow
+from aigc.models.unet import UNet, UNetConfig, waves
+
+
+def test_path_goes_straight_from_data_to_noise():
+    x0, eps = torch.randn(2, 3, 1, 5, 7, generator=torch.Generator().manual_seed(0)).double().unbind(0)
+    t = torch.tensor([0.0, 1.0, 0.25]).double()
+    x = flow.path(x0, eps, t)
+    assert torch.equal(x[0], x0[0]) and torch.equal(x[1], eps[1])
+    assert torch.allclose(x[2], 0.75 * x0[2] + 0.25 * eps[2])
+
+
+def test_loss_is_zero_for_the_true_velocity_and_the_variance_for_none():
+    x0 = torch.randn(500, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+    labels = torch.zeros(500, dtype=torch.int64)
+
+    def knows(x, t, labels):  # x = x0 + t (eps - x0), and x0 is known here
+        return (x - x0) / t.view(-1, 1, 1, 1)
+
+    assert flow.loss(knows, x0, labels, 1, torch.Generator().manual_seed(2)).item() < 1e-6
+    none = flow.loss(lambda x, t, labels: torch.zeros_like(x), x0, labels, 1, torch.Generator().manual_seed(2)).item()
+    assert none == pytest.approx(2, abs=0.1)  # eps - x0 is the difference of two independent normal variables
+
+
+def test_labels_are_dropped_at_their_rate_and_times_are_logit_normal():
+    seen, times = [], []
+
+    def watch(x, t, labels):
+        seen.append(labels), times.append(t)
+        return torch.zeros_like(x)
+
+    x0, labels = torch.zeros(20_000, 1, 1, 1), torch.full((20_000,), 3)
+    flow.loss(watch, x0, labels, 10, torch.Generator().manual_seed(0), drop=0.1)
+    assert set(seen[0].tolist()) == {3, 10}
+    assert (seen[0] == 10).float().mean().item() == pytest.approx(0.1, abs=0.01)
+    assert times[0].logit().mean().item() == pytest.approx(0, abs=0.03)
+    assert times[0].logit().std().item() == pytest.approx(1, abs=0.03)
+    flow.loss(watch, x0, labels, 10, torch.Generator().manual_seed(0), drop=0.0)
+    assert (seen[1] == 3).all()
+
+
+def test_solver_is_exact_for_a_constant_velocity_and_of_second_order():
+    noise = torch.ones(1, 1, 1, 1).double()
+    constant = sample.ode(lambda x, t: torch.full_like(x, 3.0), noise, 1)
+    assert constant.item() == pytest.approx(-2)
+
+    def error(steps):  # dx/dt = x t from t = 1 to 0: x(0) = exp(-1/2), but for the last step, which is Euler's
+        return abs(sample.ode(lambda x, t: x * t.view(-1, 1, 1, 1), noise, steps).item() - math.exp(-0.5))
+
+    assert 3 < error(16) / error(32) < 5  # half the step, a quarter of the error
+    assert error(64) < 1e-3
+
+
+def test_solver_counts_its_calls():
+    calls = []
+    sample.ode(lambda x, t: calls.append(t[0].item()) or x, torch.zeros(2, 1, 1, 1), 13)
+    assert len(calls) == 2 * 13 - 1 and calls[0] == 1 and 0 not in calls
+    with pytest.raises(ValueError, match="steps"):
+        sample.ode(lambda x, t: x, torch.zeros(1, 1, 1, 1), 0)
+
+
+def test_flow_carries_noise_to_a_gaussian_whose_velocity_is_known():
+    mean, std = 2.0, 0.5
+
+    def velocity(x, t):  # E[eps - x0 | x] for normal x0 and eps
+        t = t.view(-1, 1, 1, 1)
+        variance = (1 - t) ** 2 * std**2 + t**2
+        return -mean + (t - (1 - t) * std**2) / variance * (x - (1 - t) * mean)
+
+    noise = torch.randn(20_000, 1, 1, 1, generator=torch.Generator().manual_seed(0)).double()
+    drawn = sample.ode(velocity, noise, 50)
+    assert drawn.mean().item() == pytest.approx(mean, abs=0.02)
+    assert drawn.std().item() == pytest.approx(std, abs=0.02)
+
+
+def test_guidance_interpolates_and_extrapolates():
+    model = lambda x, t, labels: labels.view(-1, 1, 1, 1).double().expand_as(x)
+    x, labels = torch.zeros(2, 1, 3, 5).double(), torch.tensor([2, 5])
+    for scale, expected in ((0, [10, 10]), (1, [2, 5]), (3, [-14, -5])):
+        assert sample.guided(model, labels, scale, 10)(x, torch.ones(2))[:, 0, 0, 0].tolist() == expected
+    for wrong in (-1, math.inf, math.nan):
+        with pytest.raises(ValueError, match="scale"):
+            sample.guided(model, labels, wrong, 10)
+
+
+@pytest.fixture(scope="module")
+def unet():
+    torch.manual_seed(0)
+    model = UNet(UNetConfig(labels=3, width=32)).double().eval()
+    for weight in model.parameters():
+        if weight.ndim > 1:
+            torch.nn.init.normal_(weight, std=weight[0].numel() ** -0.5)
+    return model
+
+
+def test_new_unet_says_that_nothing_moves():
+    x = torch.randn(2, 1, 12, 20)
+    assert UNet(UNetConfig())(x, torch.rand(2), torch.tensor([1, 10])).abs().max() == 0
+
+
+def test_unet_keeps_the_shape_and_depends_on_time_and_label_of_its_own_image(unet):
+    x, t, y = torch.randn(2, 1, 12, 20).double(), torch.tensor([0.3, 0.6]).double(), torch.tensor([0, 1])
+    out = unet(x, t, y)
+    assert out.shape == x.shape
+    for changed in (unet(x, torch.tensor([0.3, 0.7]).double(), y), unet(x, t, torch.tensor([0, 2]))):
+        assert torch.allclose(changed[0], out[0]) and not torch.allclose(changed[1], out[1])
+    corner = x.clone()
+    corner[1, 0, 0, 0] += 1
+    reached = (unet(corner, t, y) - out)[1, 0].abs()
+    assert (reached > 0).all()  # the middle looks at everything
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 27, 28), (2, 3, 28, 28), (28, 28), (2, 1, 28, 30)])
+def test_unet_refuses_other_images(unet, shape):
+    with pytest.raises(ValueError, match="multiples of 4"):
+        unet(torch.zeros(shape).double(), torch.zeros(2).double(), torch.zeros(2, dtype=torch.int64))
+
+
+def test_waves_tell_near_times_apart():
+    w = waves(torch.tensor([0.0, 0.5, 0.501]), 128)
+    assert w.shape == (3, 128) and torch.equal(w[0], torch.cat([torch.ones(64), torch.zeros(64)]))
+    assert (w[1] - w[2]).norm() > 0.5
+
+
+@pytest.mark.parametrize("wrong", [dict(labels=0), dict(width=12), dict(width=0)])
+def test_impossible_unets_are_refused(wrong):
+    with pytest.raises(ValueError, match="width a multiple of 8"):
+        UNetConfig(**wrong)

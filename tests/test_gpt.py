@@ -1,0 +1,108 @@
+"""The GPT: what a position may know, what the cache may not change, and what rotation promises."""
+
+import pytest
+import torch
+
+from aigc.models.gpt import GPT, Cache, GPTConfig, loss, rotate
+
+VOCAB, CONTEXT, T = 11, 5, 13
+
+
+def make(side=(), context=CONTEXT, dropout=0.0):
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(VOCAB, context, layers=2, heads=3, width=42, side=side, dropout=dropout)).double().eval()
+    for weight in model.parameters():  # the zeros of the beginning would hide every mistake
+        torch.nn.init.normal_(weight, std=weight.size(-1) ** -0.5)
+    return model
+
+
+@pytest.fixture
+def ids():
+    return torch.randint(VOCAB, (2, T), generator=torch.Generator().manual_seed(1))
+
+
+def test_position_sees_itself_and_the_past_and_nothing_of_the_future(ids):
+    model, changed = make(context=T), ids.clone()
+    changed[0, 5] = (ids[0, 5] + 1) % VOCAB
+    with torch.no_grad():
+        difference = (model(ids) - model(changed)).abs().amax(-1)
+    assert difference[0, :5].max() == 0 and (difference[0, 5:] > 0).all()
+    assert difference[1].max() == 0  # and nothing of its neighbours in the batch
+
+
+def test_context_limits_how_far_each_layer_looks_back(ids):
+    model, changed = make(), ids.clone()
+    changed[:, 0] = (ids[:, 0] + 1) % VOCAB
+    with torch.no_grad():
+        difference = (model(ids) - model(changed)).abs().amax(-1)
+    reach = 2 * (CONTEXT - 1)  # two layers, each of them CONTEXT - 1 places back
+    assert (difference[:, : reach + 1] > 0).all() and difference[:, reach + 1 :].max() == 0
+
+
+@pytest.mark.parametrize("pieces", [[13], [1] * 13, [2, 3, 1, 7], [7, 5, 1]])
+def test_decoding_with_a_cache_equals_full_recomputation_at_any_length(ids, pieces):
+    model, side = make(side=(4, 7)), torch.stack([torch.arange(T) % 4, torch.arange(T) % 7], -1).expand(2, T, 2)
+    cache, out, at = Cache(), [], 0
+    with torch.no_grad():
+        for n in pieces:
+            out.append(model(ids[:, at : at + n], side[:, at : at + n], cache))
+            at += n
+        whole = model(ids, side)
+    assert torch.allclose(torch.cat(out, 1), whole, atol=1e-5)  # logits come in float32
+    assert all(k.size(2) <= CONTEXT - 1 for k, _ in cache.past)
+
+
+def test_rotation_keeps_lengths_and_makes_products_depend_on_the_distance_alone():
+    g = torch.Generator().manual_seed(0)
+    q, k = torch.randn(2, 1, 1, 1, 14, generator=g).double().unbind(0)
+    product = lambda m, n: (rotate(q, torch.tensor([m])) * rotate(k, torch.tensor([n]))).sum().item()
+    assert rotate(q, torch.tensor([17])).norm().item() == pytest.approx(q.norm().item())
+    assert product(3, 1) == pytest.approx(product(103, 101), abs=1e-4)
+    assert abs(product(3, 1) - product(3, 2)) > 0.01
+    assert torch.equal(rotate(q, torch.tensor([0])), q)
+
+
+def test_new_model_is_the_uniform_distribution(ids):
+    model = GPT(GPTConfig(VOCAB, CONTEXT, layers=2, heads=3, width=42))
+    assert loss(model, ids).item() == pytest.approx(torch.tensor(VOCAB).log().item())
+
+
+def test_loss_predicts_the_next_token(ids):
+    model = make(context=T)
+    log_p = model(ids[:, :-1]).log_softmax(-1)
+    by_hand = [log_p[b, t, ids[b, t + 1]].item() for b in range(2) for t in range(T - 1)]
+    assert loss(model, ids).item() == pytest.approx(-sum(by_hand) / len(by_hand))
+
+
+def test_side_information_is_needed_and_used(ids):
+    model, side = make(side=(4,)), torch.zeros(2, T, 1, dtype=torch.int64)
+    other = side.clone()
+    other[:, 7] = 3
+    with torch.no_grad():
+        difference = (model(ids, side) - model(ids, other)).abs().amax(-1)
+    assert difference[:, :7].max() == 0 and (difference[:, 7] > 0).all()
+    with pytest.raises(ValueError, match="side must have the shape"):
+        model(ids)
+    with pytest.raises(ValueError, match="side must have the shape"):
+        make()(ids, side)
+
+
+def test_dropout_acts_in_training_alone(ids):
+    model = make(dropout=0.5)
+    assert torch.equal(model(ids), model(ids))
+    assert not torch.equal(model.train()(ids), model(ids))
+
+
+@pytest.mark.parametrize(
+    "wrong, says",
+    [
+        (dict(vocab=0), "at least 1"),
+        (dict(width=40, heads=3), "even multiple"),
+        (dict(width=9, heads=3), "even multiple"),
+        (dict(dropout=1.0), "dropout"),
+        (dict(side=(0,)), "at least 1"),
+    ],
+)
+def test_impossible_sizes_are_refused(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        GPTConfig(**{"vocab": 5, "context": 3, "width": 12, "heads": 3, **wrong})

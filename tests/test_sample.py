@@ -1,0 +1,106 @@
+"""Drawing tokens: temperature, nucleus, and sequences whose distribution is known."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aigc.models.gpt import GPT, GPTConfig
+from aigc.sample import nucleus, temper, tokens
+
+LOGITS = torch.tensor([[2.0, 1.0, 0.0, 2.0, -1.0]]).double()
+
+
+def test_temperature_is_a_power_of_the_probabilities():
+    p = LOGITS.softmax(-1)
+    for temperature in (0.3, 1.0, 2.5):
+        power = p ** (1 / temperature)
+        assert torch.allclose(temper(LOGITS, temperature), power / power.sum())
+
+
+def test_temperature_zero_is_greedy_and_takes_the_first_of_equals():
+    assert temper(LOGITS, 0.0).tolist() == [[1, 0, 0, 0, 0]]
+    assert temper(LOGITS, 1e-8).tolist() == [[0.5, 0, 0, 0.5, 0]]  # the limit shares; a greedy reader has to choose
+
+
+@pytest.mark.parametrize("wrong", [-0.1, math.inf, math.nan])
+def test_other_temperatures_are_refused(wrong):
+    with pytest.raises(ValueError, match="temperature must be zero or a positive"):
+        temper(LOGITS, wrong)
+
+
+def test_nucleus_keeps_the_fewest_that_suffice():
+    p = torch.tensor([0.1, 0.4, 0.2, 0.3]).double()
+    assert nucleus(p, 0.4).tolist() == [0, 1, 0, 0]
+    assert torch.allclose(nucleus(p, 0.41), torch.tensor([0, 4, 0, 3]).double() / 7)
+    assert torch.allclose(nucleus(p, 0.95), p) and torch.allclose(nucleus(p, 1.0), p)
+    for wrong in (0.0, 1.1, math.nan):
+        with pytest.raises(ValueError, match="top_p"):
+            nucleus(p, wrong)
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=2, max_size=11), st.floats(0.01, 1))
+def test_nucleus_is_minimal_for_any_distribution(weights, top_p):
+    p = torch.tensor(weights).double()
+    p = p / p.sum()
+    kept = nucleus(p, top_p)
+    assert kept.sum().item() == pytest.approx(1)
+    inside = p[kept > 0]
+    assert inside.sum() >= top_p - 1e-9 and inside.sum() - inside.min() < top_p + 1e-9
+    assert (kept == 0).sum() == 0 or inside.min() >= p[kept == 0].max()
+
+
+def make(vocab=7):
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(vocab, context=4, layers=2, heads=1, width=14)).eval()
+    for weight in model.parameters():
+        torch.nn.init.normal_(weight, std=0.5)
+    return model
+
+
+def draw(model, prompt, length, **options):
+    return torch.stack(list(tokens(model, prompt, length, **options)), dim=1)
+
+
+def test_greedy_sequence_is_that_of_full_recomputation():
+    model, prompt = make(), torch.tensor([[1, 2, 3], [4, 5, 6]])
+    drawn, ids = draw(model, prompt, 11, temperature=0), prompt
+    with torch.no_grad():
+        for _ in range(11):
+            ids = torch.cat([ids, model(ids)[:, -1].argmax(-1, keepdim=True)], dim=1)
+    assert torch.equal(drawn, ids[:, 3:])
+
+
+def test_samples_follow_the_model():
+    model, prompt = make(), torch.tensor([[1, 2]]).expand(20_000, 2)
+    g = torch.Generator().manual_seed(0)
+    drawn = draw(model, prompt, 1, temperature=0.7, generator=g)
+    with torch.no_grad():
+        p = temper(model(prompt[:1])[0, -1], 0.7)
+    seen = drawn[:, 0].bincount(minlength=7) / 20_000
+    assert (seen - p).abs().max() < 4 * (p * (1 - p) / 20_000).sqrt().max()
+
+
+def test_same_generator_same_tokens_and_they_come_one_by_one():
+    model, prompt = make(), torch.tensor([[0]])
+    a, b, c = (draw(model, prompt, 30, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    assert torch.equal(a, b) and not torch.equal(a, c)
+    stream = tokens(model, prompt, 10**9)  # more than memory could hold
+    assert next(stream).shape == (1,)
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        (dict(prompt=torch.zeros(1, 0, dtype=torch.int64)), "at least one token"),
+        (dict(prompt=torch.zeros(3, dtype=torch.int64)), "at least one token"),
+        (dict(length=0), "length"),
+        (dict(temperature=-1), "temperature"),
+        (dict(top_p=0), "top_p"),
+    ],
+)
+def test_bad_settings_are_refused_before_anything_is_drawn(options, says):
+    with pytest.raises(ValueError, match=says):
+        tokens(**{"model": make(), "prompt": torch.tensor([[0]]), "length": 5, **options})
