@@ -86,8 +86,8 @@ def cached(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np
     try:
         with np.load(path, allow_pickle=False) as archive:
             return dict(archive)
-    except (FileNotFoundError, ValueError, EOFError, zipfile.BadZipFile, zipfile.error):
-        pass
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        pass  # not there, or damaged
     arrays = make()
     with atomic(path) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, **arrays)

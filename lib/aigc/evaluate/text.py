@@ -18,12 +18,13 @@ def nats_per_token(model: nn.Module, ids: Tensor, window: int, side: Tensor | No
     if window < 2:
         raise ValueError(f"window must be at least 2 tokens, not {window}")
     total, counted = 0.0, 0
-    starts = range(0, max(1, len(ids) - 1 - window // 2), window // 2)
+    step = window // 2
+    starts = range(0, max(1, len(ids) - 1 - (window - step)), step)
     for batch in torch.tensor(starts).split(16):
         at = batch[:, None] + torch.arange(window)
         inside = at < len(ids) - 1
         at = at.clamp(max=len(ids) - 2)
-        fresh = inside & ((torch.arange(window) >= window // 2) | (batch[:, None] == 0))
+        fresh = inside & ((torch.arange(window) >= window - step) | (batch[:, None] == 0))
         logits = model(ids[at], None if side is None else side[at + 1])
         losses = F.cross_entropy(logits.transpose(1, 2), ids[at + 1], reduction="none")
         total += losses[fresh].double().sum().item()
