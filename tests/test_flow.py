@@ -89,6 +89,9 @@ def test_guidance_interpolates_and_extrapolates():
     for wrong in (-1, math.inf, math.nan):
         with pytest.raises(ValueError, match="scale"):
             sample.guided(model, labels, wrong, 10)
+    for label in (11, 10, -1):
+        with pytest.raises(ValueError, match=f"draws 0 .. 9, not {label}"):
+            sample.guided(model, torch.tensor([3, label]), 1, 10)
 
 
 @pytest.fixture(scope="module")

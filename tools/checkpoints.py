@@ -101,7 +101,7 @@ def chorales():
         uniform = math.log2(notes.VOCABULARY)
         return f"{bits:.3f} bits per voice and step on {len(nats)} chorales held out (uniform: {uniform:.2f})"
 
-    return model, loss, Recipe(steps=1100, bf16=True, lr=0.02, adamw_lr=0.004, ema=0.99), measure, ""
+    return model, loss, Recipe(steps=1600, bf16=True, lr=0.02, adamw_lr=0.004, ema=0.99), measure, ""
 
 
 ABOUT = {  # data and limits, for the cards

@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from IPython.display import Markdown, display
 
+from . import released
+from .data import chorales, digits, shakespeare
+
 BANDS = Path(__file__).parents[2] / "data" / "bands.json"
 
 _rows: list[tuple[str, str, str, str]] = []  # of the closing table: quantity, baseline, yours, band
@@ -45,6 +48,24 @@ def start(chapter: str, seed: int = 0) -> torch.device:
 def seed(default: int = 0) -> int:
     """The chapter's seed, for a torch or NumPy generator of your own."""
     return int(os.environ.get("AIGC_SEED", default))
+
+
+def check() -> None:
+    """Print, for each part of the set-up, that it is there, or what is missing and what to do. Downloads nothing."""
+    parts = {
+        "plays": lambda: shakespeare("validation"),
+        "digits": lambda: digits("validation"),
+        "chorales": lambda: chorales("validation"),
+        "model of text": lambda: released.load("shakespeare"),
+        "model of digits": lambda: released.load("digits"),
+        "model of chorales": lambda: released.load("chorales"),
+    }
+    for name, load in parts.items():
+        try:
+            load()
+            print(f"{name}: ready")
+        except (OSError, ValueError, ImportError) as error:
+            print(f"{name}: MISSING. {error}\n  Close JupyterLab and start it with `make lab`.")
 
 
 def expect(key: str, value: float, baseline: float | None = None) -> None:

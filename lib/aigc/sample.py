@@ -94,9 +94,13 @@ def ode(velocity: Callable[[Tensor, Tensor], Tensor], noise: Tensor, steps: int)
 def guided(model: nn.Module, labels: Tensor, scale: float, nothing: int) -> Callable[[Tensor, Tensor], Tensor]:
     """A velocity pushed towards its labels (Ho & Salimans 2022, arXiv:2207.12598, eq. 6, written for a velocity).
 
-    labels: (B,) int64; nothing: the label that stands for "no label"; scale: >= 0, where 0 ignores the labels, 1 is the
-    model's own belief and more exaggerates it. Raises ValueError for a negative or infinite scale.
+    labels: (B,) int64 in 0 .. nothing - 1; nothing: the label after the last, which stands for "no label". scale: >= 0,
+    where 0 ignores the labels, 1 is the model's own belief and more exaggerates it. Raises ValueError for other labels
+    and for a negative or infinite scale.
     """
+    if labels.numel() and not 0 <= labels.min() <= labels.max() < nothing:
+        wrong = labels[(labels < 0) | (labels >= nothing)][0].item()
+        raise ValueError(f"the model draws 0 .. {nothing - 1}, not {wrong}: choose one of these labels")
     if not 0 <= scale < math.inf:
         raise ValueError(f"scale must be zero or a positive finite number, not {scale}")
     blank = torch.full_like(labels, nothing)

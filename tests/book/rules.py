@@ -13,7 +13,6 @@ HEADINGS = [
     "What you need", "What we will measure", "A toy by hand", "The mathematics", "The code", "The experiment",
     "Checkpoint", "Break it", "What we measured", "Limits", "Exercises", "References",
 ]  # fmt: skip
-FLIGHT = ["What you need", "What we measured", "Limits", "References"]  # 00 is a tour, without a derivation
 IDENTIFIER = re.compile(r"doi:10\.\d{4,9}/\S+|arXiv:\d{4}\.\d{4,5}|ISBN[ :]?[\d-]{9,}[\dX]")
 LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]+)\)")
 
@@ -88,15 +87,14 @@ METADATA = ("kernelspec", "language_info")
 def follows_the_template(path: Path, notebook: NotebookNode) -> list[str]:
     """Title, question, headings in their order; opens with course.start and closes with course.summary."""
     number, text, cells = path.stem[:2], prose(notebook), code(notebook)
-    wanted = FLIGHT if number == "00" else HEADINGS
-    found = [heading for heading in re.findall(r"^## (.+)$", text, re.MULTILINE) if heading in wanted]
+    found = [heading for heading in re.findall(r"^## (.+)$", text, re.MULTILINE) if heading in HEADINGS]
     wrong = []
     if not re.match(rf"# {number} · .+\n\n\*\*.+\?\*\*\n", text):
         wrong.append(f"the first cell must begin '# {number} · Title', then the one question in bold")
-    if found != wanted:
-        missing = [heading for heading in wanted if heading not in found]
+    if found != HEADINGS:
+        missing = [heading for heading in HEADINGS if heading not in found]
         wrong.append(
-            f"the headings must be {', '.join(wanted)}, in this order; missing: {', '.join(missing) or 'none'}"
+            f"the headings must be {', '.join(HEADINGS)}, in this order; missing: {', '.join(missing) or 'none'}"
         )
     if not cells or f'course.start("{number}")' not in cells[0].source:
         wrong.append(f'the first code cell must call course.start("{number}")')
