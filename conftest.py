@@ -27,6 +27,14 @@ def pytest_sessionfinish(session):
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    failed = [report.nodeid for report in terminalreporter.stats.get("failed", []) if ".ipynb::" in report.nodeid]
+    if failed:
+        terminalreporter.section("notebooks", red=True)
+        for name in sorted({node.split("::")[0] for node in failed}):
+            terminalreporter.line(
+                f"{name} does not do what it stores. If what the cells do now is right, `make notebooks` stores it "
+                "(and `make exercises`, for a sheet); if what is stored is right, mend the code."
+            )
     log = getattr(config, "network_log", None)
     if log and (tries := log.read_text()):
         terminalreporter.section("network", red=True)

@@ -21,6 +21,8 @@ from nbclient.exceptions import CellExecutionError
 
 from aigc.data.fetch import atomic
 
+from . import picture
+
 ROOT = Path(__file__).resolve().parents[1]
 BUDGETS = ROOT / "data" / "budgets.json"
 MEASURED = re.compile(r"Measured: \S+ s, \S+ GB on two cores\.")
@@ -124,6 +126,8 @@ def main(chosen: list[str]) -> int:
             if path.parent.name != "solutions":
                 budget(path, notebook, seconds, gigabytes)
             write(notebook, path.with_suffix(".ipynb"))
+            if path == ROOT / "chapters" / "00_first_flight.py":
+                picture.main()
             print(f"{path.relative_to(ROOT)}: {seconds:.0f} s, {gigabytes:.1f} GB", flush=True)
         except (CellExecutionError, ValueError) as error:
             failed.append(path.name)

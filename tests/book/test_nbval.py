@@ -1,0 +1,49 @@
+"""What strict comparison catches, in the way that `make test` calls it, and what it cannot."""
+
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from rules import ROOT
+
+
+def nbval(folder, *cells):
+    """The outcome of nbval on a notebook of these cells: (source, stored output, was run)."""
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    for source, stored, was_run in cells:
+        outputs = [nbformat.v4.new_output("stream", text=stored)] if stored else []
+        notebook.cells.append(
+            nbformat.v4.new_code_cell(source, outputs=outputs, execution_count=1 if was_run else None)
+        )
+    nbformat.write(notebook, folder / "planted.ipynb")
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "--nbval", str(folder / "planted.ipynb")]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "source, stored, says",
+    [
+        ("print('loss', 0.1234)", "loss 0.1235\n", "mismatch 'stdout'"),
+        ("print('3 s, 0.5')", "4 s, 0.6\n", "mismatch 'stdout'"),
+        ("print('loss', 1.2)", "", "Unexpected output"),
+        ("1 / 0", "", "ZeroDivisionError"),
+    ],
+)
+def test_a_planted_output_is_caught_and_the_remedy_is_named(tmp_path, source, stored, says):
+    outcome = nbval(tmp_path, (source, stored, True))
+    assert outcome.returncode == 1 and says in outcome.stdout and "make notebooks" in outcome.stdout, outcome.stdout
+
+
+def test_true_outputs_pass_whatever_the_address_the_seconds_and_the_sound(tmp_path):
+    cells = [
+        ("print(0.5)", "0.5\n", True),
+        ("print('took 1.5 s at 0x7f00aa11bb22')", "took 2.7 s at 0x7f55cc33dd44\n", True),
+        ("print('<audio src=\"data:audio/mpeg;base64,AAAA\">')", '<audio src="data:audio/mpeg;base64,BBBB">\n', True),
+    ]
+    outcome = nbval(tmp_path, *cells)
+    assert outcome.returncode == 0, outcome.stdout
+
+
+def test_a_cell_that_was_not_run_slips_through_which_is_why_a_rule_refuses_it(tmp_path):
+    assert nbval(tmp_path, ("print('loss', 0.1234)", "", False)).returncode == 0
