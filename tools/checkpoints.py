@@ -2,6 +2,7 @@
 
 import math
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -139,6 +140,23 @@ CARD = """# {name}
 MODELS = {"shakespeare": shakespeare, "digits": digits, "chorales": chorales}
 
 
+def write_card(path: Path, model: torch.nn.Module, minutes: float, steps: int, figure: str) -> None:
+    about, limits = ABOUT[path.stem]
+    card = CARD.format(
+        name=path.stem,
+        data=about,
+        parameters=sum(weight.numel() for weight in model.parameters()),
+        config=type(model).__name__,
+        minutes=minutes,
+        steps=steps,
+        figure=figure,
+        limits=limits,
+    )
+    with atomic(path.with_suffix(".md")) as partial:
+        partial.write_text(card, encoding="utf-8")
+    print(card, flush=True)
+
+
 def main(names: list[str]) -> int:
     unknown = set(names) - set(MODELS)
     if unknown:
@@ -153,20 +171,8 @@ def main(names: list[str]) -> int:
         path = released.save(name, model, vocab)
         model.load_state_dict(released.load(name)[0].state_dict())  # measure what is shipped, in bfloat16
         progress.unlink()
-        about, limits = ABOUT[name]
-        card = CARD.format(
-            name=name,
-            data=about,
-            parameters=sum(weight.numel() for weight in model.parameters()),
-            config=type(model).__name__,
-            minutes=minutes,
-            steps=recipe.steps,
-            figure=measure(),
-            limits=limits,
-        )
-        with atomic(path.with_suffix(".md")) as partial:
-            partial.write_text(card, encoding="utf-8")
-        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB\n{card}", flush=True)
+        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB", flush=True)
+        write_card(path, model, minutes, recipe.steps, measure())
     return 0
 
 
