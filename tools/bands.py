@@ -6,27 +6,28 @@ band spans all of it with as much again on either side, at least one per cent of
 """
 
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 import torch
-from nbclient import NotebookClient
 
 from aigc.course import BANDS
 from aigc.data.fetch import atomic
 
-from .notebooks import read, sources
+from .notebooks import execute, read, sources
 
 SEEDS = range(5)
 
 
-def band(values: list[float]) -> tuple[float, float]:
+def band(values: list[float], unit: str = "") -> tuple[float, float]:
     """The lowest and highest value that passes, for measured values of any number of seeds and devices."""
     low, high = min(values), max(values)
     margin = max(high - low, 0.01 * max(abs(low), abs(high)))
-    return float(f"{low - margin:.4g}"), float(f"{high + margin:.4g}")
+    low, high = low - margin, high + margin
+    if unit == "share":  # of a whole: it cannot leave 0 .. 1
+        low, high = max(0.0, low), min(1.0, high)
+    return float(f"{low:.4g}"), float(f"{high:.4g}")
 
 
 def record(path: Path, seed: int, device: str) -> dict[str, float]:
@@ -34,11 +35,7 @@ def record(path: Path, seed: int, device: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "record"
         file.touch()
-        environment = {**os.environ, "AIGC_SEED": str(seed), "AIGC_DEVICE": device, "AIGC_RECORD": str(file)}
-        client = NotebookClient(
-            read(path), timeout=600, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
-        )
-        client.execute(env=environment)
+        execute(read(path), path.parent, AIGC_SEED=str(seed), AIGC_DEVICE=device, AIGC_RECORD=str(file))
         lines = [json.loads(line) for line in file.read_text().splitlines()]
     return {line["key"]: line["value"] for line in lines}
 
@@ -57,7 +54,7 @@ def main(chosen: list[str]) -> int:
         for key, seeds in measured.items():
             old = bands.get(key, {"quantity": "", "unit": "", "causes": ""})
             seeds = {**old.get("seeds", {}), **seeds}  # a machine without a GPU keeps what was measured on one
-            low, high = band([value for values in seeds.values() for value in values])
+            low, high = band([value for values in seeds.values() for value in values], old["unit"])
             bands[key] = {**old, "low": low, "high": high, "seeds": seeds}
             print(f"{key}: {low:g} to {high:g}" + ("" if old["quantity"] else "; write its quantity, unit and causes"))
         with atomic(BANDS) as partial:
