@@ -9,7 +9,7 @@
 # ## What you need
 #
 # Nothing but curiosity. Click into a cell and press Shift+Enter, or choose *Run > Run All Cells* and watch.
-# Measured: 0 s, 0 GB on two cores.
+# Measured: 27 s, 0.8 GB on two cores.
 
 # %%
 from importlib.util import find_spec
@@ -126,7 +126,7 @@ def sing(bars: int, temperature: float = 0.8, top_p: float = 0.95, seed: int = c
 began = time.perf_counter()
 chorale = sing(bars=8)
 took["chorale"] = time.perf_counter() - began
-show.roll(chorale, pickup=4, alt="Eight bars in four voices as bars of colour; they rise and fall without colliding.")
+show.roll(chorale, pickup=4, alt="Eight bars in four voices as bars of colour; the voices move together, each in its own range.")
 show.audio(chorale, tempo_bpm=80)
 
 # %% tags=["nbval-ignore-output"]
@@ -219,7 +219,7 @@ def play_words(temperature, seed):
     print("".join(write("ROMEO:\nIs this the ", 200, temperature, seed)))
 
 
-widgets.interact(
+_ = widgets.interact(
     play_words,
     temperature=widgets.FloatSlider(0.7, min=0, max=2, step=0.1, **slider),
     seed=widgets.IntSlider(1, min=0, max=20, **slider),
@@ -234,7 +234,7 @@ def play_picture(digit, guidance, seed):
     show.images(draw([digit] * 8, guidance, seed=seed), alt=f"Eight drawings of the digit {digit}.")
 
 
-widgets.interact(
+_ = widgets.interact(
     play_picture,
     digit=widgets.IntSlider(8, min=0, max=9, **slider),
     guidance=widgets.FloatSlider(2, min=0, max=8, step=0.5, **slider),
@@ -244,7 +244,7 @@ widgets.interact(
 # And the tempo of the chorale. The model knows nothing of it: it wrote steps, not seconds.
 
 # %% tags=["nbval-ignore-output"]
-widgets.interact(
+_ = widgets.interact(
     lambda tempo: show.audio(chorale, tempo_bpm=tempo),
     tempo=widgets.IntSlider(80, min=40, max=200, step=10, description="tempo", **slider),
 )

@@ -25,7 +25,7 @@ def band(values: list[float], unit: str = "") -> tuple[float, float]:
     low, high = min(values), max(values)
     margin = max(high - low, 0.01 * max(abs(low), abs(high)))
     low, high = low - margin, high + margin
-    if unit == "share":  # of a whole: it cannot leave 0 .. 1
+    if unit == "of all":  # a share cannot leave 0 .. 1
         low, high = max(0.0, low), min(1.0, high)
     return float(f"{low:.4g}"), float(f"{high:.4g}")
 
