@@ -126,7 +126,7 @@ def sing(bars: int, temperature: float = 0.8, top_p: float = 0.95, seed: int = c
 began = time.perf_counter()
 chorale = sing(bars=8)
 took["chorale"] = time.perf_counter() - began
-show.roll(chorale, pickup=4, alt="Eight bars in four voices as bars of colour; the voices move together, each in its own range.")
+show.roll(chorale, pickup=4, alt="Eight bars as bars of colour: four voices move together, each in its own range.")
 show.audio(chorale, tempo_bpm=80)
 
 # %% tags=["nbval-ignore-output"]

@@ -26,7 +26,6 @@ text = np.array(codec.encode(plays))
 #
 # `p`: (N,) probabilities in (0, 1]. Returns one number. Pencil first: what is the answer for 1/2, 1/4, 1/8, 1/8?
 
-
 # %% nbgrader={"grade": false, "grade_id": "01-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def bits(p):
     raise NotImplementedError("your turn")
@@ -55,7 +54,6 @@ check_bits(bits)
 # alpha)`.
 #
 # `counts`: (C, V) whole numbers, some rows all zero. `alpha`: above 0. Returns (C, V); each row is a distribution.
-
 
 # %% nbgrader={"grade": false, "grade_id": "01-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def smooth(counts, alpha):
@@ -87,7 +85,6 @@ check_smooth(smooth)
 # 0.3, 1 and 3.
 #
 # `p`: (V,), summing to one, with zeros where the chain has seen nothing. `temperature`: above 0. Returns (V,).
-
 
 # %% nbgrader={"grade": false, "grade_id": "01-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def temper(p, temperature):
@@ -128,7 +125,6 @@ for temperature in (0.3, 1.0, 3.0):
 #
 # Write `mix(counts, lower, strength)`. `counts`: (V,) how often each symbol followed this context, maybe all zero.
 # `lower`: (V,) what the lower order believes, summing to one. Returns (V,), summing to one.
-
 
 # %% nbgrader={"grade": false, "grade_id": "01-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def mix(counts, lower, strength):
@@ -174,7 +170,6 @@ assert costs.mean(1).min() < min(alone)
 # Both are texts. Returns a text, empty if there is none. Keep in mind that `in` on four million characters takes a
 # millisecond: try each beginning once, and only ask for runs that would be longer than the best so far.
 
-
 # %% nbgrader={"grade": false, "grade_id": "01-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def longest_copy(sample, source):
     raise NotImplementedError("your turn")
@@ -213,7 +208,6 @@ for k in (4, 6, 8):
 # `train`, `test`: lists of (N,) pitches. Returns a part of the list `train`, in its order. Before you run the
 # experiment below, predict: does the leak flatter all orders alike? Which order will look best with it, and which
 # without?
-
 
 # %% nbgrader={"grade": false, "grade_id": "01-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def without_leak(train, test, run):
@@ -268,7 +262,6 @@ assert (table[2:, 2] > table[2:, 1]).all()  # what goes is not the amount, it is
 #
 # Write `temperature_for(share, wanted)` for any two shares between 0 and 1, neither of them 1/2. Pencil first: 0.75 is
 # 3 : 1, and 0.9 is 9 : 1. A power of two probabilities is a power of their odds.
-
 
 # %% nbgrader={"grade": false, "grade_id": "01-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def temperature_for(share, wanted):
