@@ -295,9 +295,9 @@ assert copied < 40 and steps < 48 and distance.min() > 0.25 * np.median(apart)
 assert 0.8 < np.median(distance) / np.median(apart) < 1.25
 
 # %% [markdown]
-# A few words of the verse, a few beats of the chorale; and a drawing is as far from the nearest training image as a digit
-# by a new hand is. They have learnt from the data; they do not replay them. (It is not always so: chapter 01 builds a
-# machine that copies, and chapter 14 finds copies in large ones.)
+# A few words of the verse, a few beats of the chorale; and a drawing is as far from the nearest training image as a
+# digit by a new hand is. They have learnt from the data; they do not replay them. (It is not always so: chapter 01
+# builds a machine that copies, and chapter 14 finds copies in large ones.)
 #
 # ## Checkpoint
 #
