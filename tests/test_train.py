@@ -1,6 +1,7 @@
 """The training loop: budgets, averages, checkpoints, and a run that is killed and goes on as if nothing had been."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -50,6 +51,43 @@ def test_killed_run_goes_on_exactly_where_it_was(tmp_path):
     a, b = (load_file(tmp_path / name) for name in ("a", "b"))
     assert a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "whole", "resumed"}  # no partial file is left
+
+
+TWO = """
+import sys, torch
+from aigc.train import Recipe, train
+
+torch.manual_seed(0)
+model, drawn = torch.nn.Linear(3, 2, bias=False), []
+
+def loss(model, step, generator):
+    drawn.append(torch.randn(7, 3, generator=generator))
+    return (model(drawn[-1]) - 1).square().mean()
+
+train(model, loss, Recipe(steps=8, ema=0.5), checkpoint=sys.argv[1], progress=False)
+torch.save([model.weight.detach(), torch.stack(drawn)], sys.argv[2])
+"""
+
+
+def test_two_processes_train_one_model_on_the_data_of_both(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    group = []
+    for rank in range(2):
+        environment = {
+            **os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "ACCELERATE_USE_CPU": "true",
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
+        }  # fmt: skip
+        command = [sys.executable, "-c", TWO, str(tmp_path / "run"), str(tmp_path / str(rank))]
+        group.append(subprocess.Popen(command, env=environment))
+    assert [process.wait(timeout=120) for process in group] == [0, 0]
+    (a, first), (b, second) = (torch.load(tmp_path / str(rank)) for rank in range(2))
+    assert torch.equal(a, b) and not torch.equal(first, second)
+
+    torch.manual_seed(0)
+    alone, both = nn.Linear(3, 2, bias=False), torch.cat([first, second], dim=1)
+    train(alone, lambda m, step, g: (m(both[step]) - 1).square().mean(), Recipe(steps=8, ema=0.5), progress=False)
+    assert torch.allclose(alone.weight, a, atol=1e-5)
 
 
 def line():

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from .data.fetch import atomic
 
+BAR = "{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}"
 Loss = Callable[[nn.Module, int, Generator], Tensor]
 
 
@@ -76,7 +77,7 @@ def train(
     model.train()
     seed = recipe.seed + 7919 * accelerator.process_index
     show = progress and accelerator.is_local_main_process
-    bar = tqdm(total=recipe.steps, initial=step, disable=not show, unit="step", mininterval=0.5)
+    bar = tqdm(total=100, disable=not show, mininterval=0.5, bar_format=BAR)
     last = time.perf_counter()
 
     def fraction() -> float:  # of the budget that is spent
@@ -106,8 +107,8 @@ def train(
             history.append(value.item())
             now = time.perf_counter()
             elapsed, last = elapsed + now - last, now
-            bar.update()
-            bar.set_postfix(loss=f"{sum(history[-50:]) / len(history[-50:]):.3f}", refresh=False)
+            bar.set_postfix(step=step, loss=f"{sum(history[-50:]) / len(history[-50:]):.3f}", refresh=False)
+            bar.update(min(100, 100 * fraction()) - bar.n)
             if checkpoint is not None and (step % every == 0 or fraction() >= 1) and accelerator.is_main_process:
                 save_checkpoint(checkpoint, recipe, step, elapsed, model, average, optimizers)
     bar.close()
