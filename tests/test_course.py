@@ -93,6 +93,7 @@ def test_a_band_holds_all_that_was_measured_with_room_on_either_side():
     assert band([5.0, 5.0]) == (4.95, 5.05)  # no spread: one per cent
     assert band([-5.0, -5.0]) == (-5.05, -4.95)
     assert band([0.02, 0.98], "of all") == (0, 1)
+    assert band([0.5, 0.5], "of all") == (0.45, 0.55)
 
 
 def test_every_published_band_is_whole():

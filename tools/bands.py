@@ -1,8 +1,8 @@
 """Measures the bands of `course.expect` over five seeds: `python -m tools.bands [NN ...]`.
 
 Each chapter runs once a seed, on the GPU too where there is one. What was measured is kept in data/bands.json, and the
-band spans all of it with as much again on either side, at least one per cent of the value. The words of a band
-(quantity, unit, causes) are written there by hand.
+band spans all of it with as much again on either side: at least one per cent of the value, or 0.05 of a share, which is
+counted over few things. The words of a band (quantity, unit, causes) are written there by hand.
 """
 
 import json
@@ -23,9 +23,10 @@ SEEDS = range(5)
 def band(values: list[float], unit: str = "") -> tuple[float, float]:
     """The lowest and highest value that passes, for measured values of any number of seeds and devices."""
     low, high = min(values), max(values)
-    margin = max(high - low, 0.01 * max(abs(low), abs(high)))
+    share = unit == "of all"
+    margin = max(high - low, 0.05 if share else 0.01 * max(abs(low), abs(high)))
     low, high = low - margin, high + margin
-    if unit == "of all":  # a share cannot leave 0 .. 1
+    if share:
         low, high = max(0.0, low), min(1.0, high)
     return float(f"{low:.4g}"), float(f"{high:.4g}")
 
