@@ -378,9 +378,9 @@ assert (table[2:, 2] > table[2:, 1]).all()  # what goes is not the amount, it is
 # ## 01.7 · investigate · Does sharpening amplify a bias?
 #
 # Many systems write at a temperature below 1, because it reads better. Suppose that a model says *he* with a share
-# of 0.75 and *she* with 0.25, like the plays. At which temperature does the share of *he* become 0.9?
+# of 0.75 and *she* with 0.25. At which temperature does the share of *he* become 0.9?
 #
-# Write `temperature_for(share, wanted)` for any two shares between 0 and 1, neither of them 1/2. Pencil first: 0.75 is
+# Write `temperature_for(share, wanted)` for any two shares on the same side of 1/2. Pencil first: 0.75 is
 # 3 : 1, and 0.9 is 9 : 1. A power of two probabilities is a power of their odds.
 
 

@@ -96,6 +96,10 @@ def test_same_generator_same_tokens_and_they_come_one_by_one():
     [
         (dict(prompt=torch.zeros(1, 0, dtype=torch.int64)), "at least one token"),
         (dict(prompt=torch.zeros(3, dtype=torch.int64)), "at least one token"),
+        (dict(prompt=torch.tensor([[0.0]])), "int64"),
+        (dict(prompt=torch.tensor([[2, 7]])), "0 .. 6, not 2 .. 7"),
+        (dict(prompt=torch.tensor([[-1]])), "0 .. 6"),
+        (dict(side=torch.zeros(1, 4, 2, dtype=torch.int64)), r"side must be \(1, 5, K\)"),
         (dict(length=0), "length"),
         (dict(temperature=-1), "temperature"),
         (dict(top_p=0), "top_p"),

@@ -49,13 +49,20 @@ def tokens(
 
     prompt: (B, P) int64, P >= 1. side: (B, P + length - 1, K) for models that know something of each token in advance;
     row t tells of the token at place t + 1. generator: of the CPU, whatever the model's device. Yields (B,) int64.
-    The keys and values of the past are kept, so each token costs one position. Raises ValueError for an empty prompt,
-    length < 1 or a bad temperature or top_p, before anything is computed.
+    The keys and values of the past are kept, so each token costs one position. Raises ValueError for an empty prompt or
+    one with unknown tokens, another shape of side, length < 1 or a bad temperature or top_p, before it computes.
     """
-    if prompt.ndim != 2 or prompt.size(1) < 1:
-        raise ValueError(f"prompt must be (B, P) with at least one token each, not {tuple(prompt.shape)}")
+    if prompt.ndim != 2 or prompt.size(1) < 1 or prompt.dtype != torch.int64:
+        given = f"{prompt.dtype} of shape {tuple(prompt.shape)}"
+        raise ValueError(f"prompt must be (B, P) int64 with at least one token each, not {given}")
+    vocab = model.config.vocab
+    if not 0 <= prompt.min() <= prompt.max() < vocab:
+        raise ValueError(f"the model knows the tokens 0 .. {vocab - 1}, not {prompt.min()} .. {prompt.max()}")
     if length < 1:
         raise ValueError(f"length must be at least 1, not {length}")
+    known = prompt.size(1) + length - 1
+    if side is not None and side.shape[:2] != (prompt.size(0), known):
+        raise ValueError(f"side must be ({prompt.size(0)}, {known}, K), not {tuple(side.shape)}")
     nucleus(temper(torch.zeros(2), temperature), top_p)  # refuses bad settings now
     return _tokens(model, prompt, length, temperature, top_p, side, generator)
 
@@ -92,7 +99,7 @@ def ode(velocity: Callable[[Tensor, Tensor], Tensor], noise: Tensor, steps: int)
 
 
 def guided(model: nn.Module, labels: Tensor, scale: float, nothing: int) -> Callable[[Tensor, Tensor], Tensor]:
-    """A velocity pushed towards its labels (Ho & Salimans 2022, arXiv:2207.12598, eq. 6, written for a velocity).
+    """A velocity pushed towards its labels (Ho & Salimans 2022, arXiv:2207.12598, eq. 6, where w is scale - 1).
 
     labels: (B,) int64 in 0 .. nothing - 1; nothing: the label after the last, which stands for "no label". scale: >= 0,
     where 0 ignores the labels, 1 is the model's own belief and more exaggerates it. Raises ValueError for other labels
