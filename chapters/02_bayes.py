@@ -1,0 +1,1043 @@
+# %% [markdown]
+# # 02 · Bayes' formula
+#
+# **When a machine makes what you asked for, does it have to compute Bayes' formula?**
+#
+# Many introductions to generative AI print one formula, $p(x \mid y) = p(y \mid x)\,p(x)/p(y)$, and one of them adds
+# that it "is computed by self-attention". If that is so, we can catch the machine at it. Somewhere in a trained
+# language model there must be a prior, a likelihood and an evidence: three numbers that we could read off. We shall
+# look for them in a real one, and we shall not find them.
+#
+# This is no chapter against the formula. Four machines in it do nothing else. One writes verse from its last word to
+# its first. One reads a digit of which it has only learnt to *draw*. One corrects a bad typist, and one pulls noise
+# towards a wish. What these four have in common, and the language model has not, is the answer to the question.
+#
+# ## What you need
+#
+# Chapter 01: counting, chains, bits. The softmax, $e^{a_i} / \sum_j e^{a_j}$; the derivative of a logarithm.
+# Measured: 25 s, 1.4 GB on two cores.
+
+# %%
+import copy
+import re
+from collections import Counter
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from scipy.special import logsumexp
+from torch import Tensor, nn
+
+from aigc import course, data, released, sample, show
+from aigc.codecs.text import CharCodec
+from aigc.models import gpt, ngram
+
+course.start("02")
+show.style()
+rng = np.random.default_rng(course.seed())
+
+# %% [markdown]
+# ## What we will measure
+#
+# | machine | what it is given | what we measure | the baseline |
+# |:--|:--|:--|:--|
+# | a trained GPT | a prompt | how far its attention is from an honest posterior | what an honest one must show |
+# | naive Bayes | a picture, or half of one | bits of surprise at the true digit | $\log_2 10$: not to look at all |
+# | a spelling corrector | a page with slips | share of wrong words | the page as typed; each half alone |
+# | a guided sampler | noise and a wish | distance to the true posterior | true draws of the same number |
+#
+# *Predict before you run, on paper:*
+#
+# 1. *A GPT gives each text of three letters that may follow a prompt a probability. There are 250,047 such texts. How
+#    near to 1 is the sum? What if we destroy its attention?*
+# 2. *A corrector has a channel (how do fingers slip?) and a language model (what do people write?). Alone, which one
+#    does more good? Can one of them do harm?*
+# 3. *Naive Bayes names four digits in five rightly. Is it better to ask it how probable each digit is, or to believe
+#    that all ten are equally probable?*
+
+# %% [markdown]
+# ## A toy by hand
+#
+# An author writes *then* or *than*. Out of 100 times he means *then* 90 times. A printer's apprentice sets the type,
+# and one time in ten he takes the wrong one of the two.
+#
+# | the author meant | times | the page says *then* | the page says *than* |
+# |:--|--:|--:|--:|
+# | then | 90 | 81 | 9 |
+# | than | 10 | 1 | 9 |
+#
+# The apprentice is right nine times in ten. The page says *than*. *Pencil: how probable is it that the author meant
+# "than"?*
+#
+# Cover the column that did not happen. In the one that is left there are 18 pages, and 9 of them were meant so. It is
+# the toss of a coin. The reliable apprentice and the rare word cancel exactly.
+#
+# There are two ways to *generate* what the author meant. We can wait: let many authors write, let the apprentice set,
+# and keep only those pages on which *than* stands. Or we can calculate.
+
+
+# %%
+def posterior(prior: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
+    """p(x | y) for each x. prior: p(x), (X,). likelihood: p(y | x) of the y that was seen, (X,)."""
+    joint = prior * likelihood
+    return joint / joint.sum()
+
+
+meant = rng.random(200_000) < 0.1  # True: than
+page = meant ^ (rng.random(200_000) < 0.1)
+waited = meant[page].mean()  # of those who set "than", who meant it?
+formula = posterior(np.array([0.9, 0.1]), np.array([0.1, 0.9]))
+assert np.allclose(formula, [1 / 2, 1 / 2]) and abs(waited - formula[1]) < 0.02
+print(
+    f"meant 'than': by waiting {waited:.2f}, by the formula {formula[1]:.2f}; pages thrown away: {1 - page.mean():.0%}"
+)
+
+# %% [markdown]
+# Both are right. Waiting throws most pages away, and had the page been a whole play, we should wait for ever: no second
+# author writes the same play with the same slips. The formula waits for nobody. That is its worth, and keep in mind
+# what it needed: how *often each meaning is meant*, and how *a meaning becomes a page*. The question went the other
+# way, from the page to the meaning.
+
+# %% [markdown]
+# ## The mathematics
+#
+# ### The formula, and when to use it
+#
+# Let $x$ be what we want and $y$ what we have. The table above holds the joint probability $p(x, y)$, which can be read
+# by rows or by columns: $p(y \mid x)\,p(x) = p(x, y) = p(x \mid y)\,p(y)$. Divide, and this is the formula of Bayes
+# (贝叶斯公式; Bayes 1763):
+#
+# $$p(x \mid y) = \frac{p(y \mid x)\; p(x)}{p(y)}, \qquad p(y) = \sum_{x'} p(y \mid x')\; p(x') \tag{2.1}$$
+#
+# **posterior** (后验) = **likelihood** (似然) × **prior** (先验) / **evidence** (证据). This is `posterior`. With
+# hundreds of factors one works with logarithms,
+#
+# $$\log p(x \mid y) = \ell_x - \log \sum_{x'} e^{\ell_{x'}}, \qquad \ell_x = \log p(y \mid x) + \log p(x) \tag{2.2}$$
+#
+# which is `log_posterior`, below: a softmax of $\ell$. So (2.1) *turns a model round*. Whoever has $p(y \mid x)$ and
+# wants $p(x \mid y)$ needs it. Whoever has $p(x \mid y)$ already has nothing to turn.
+#
+# ### What a language model has
+#
+# A text $x = x_1 \dots x_T$ shall follow a prompt $y$. By the definition of conditional probability, and no more,
+#
+# $$p(x \mid y) = \prod_{t=1}^{T} p(x_t \mid y, x_1 \dots x_{t-1}) \tag{2.3}$$
+#
+# This is `continuations`, below. Each factor is exactly what the network puts out: one softmax over the alphabet. The
+# prompt only stands where the past stands anyway. No $p(y)$ occurs, and nothing is turned round.
+#
+# ### What attention computes
+#
+# Inside the network, each position has a **query** $q$, and all positions up to it have **keys** $k_j$, vectors with
+# $d$ numbers each. A row of self-attention (自注意力; Vaswani et al. 2017) says how much the position takes from
+# position $j$:
+#
+# $$w_j = \frac{e^{\,q \cdot k_j / \sqrt d}}{\sum_i e^{\,q \cdot k_i / \sqrt d}} \tag{2.4}$$
+#
+# This is `attend`. It is a softmax, and so is (2.2). Did the introductions mean that? Let us be as kind as we can, and
+# look for a world in which (2.4) *is* a posterior. Someone chooses a position $j$ with the chance $\pi_j$, and a query
+# falls near its key, as a round Gaussian cloud of variance $\sqrt d$. Which position was it?
+#
+# $$p(j \mid q) \propto \pi_j\, e^{-|q - k_j|^2 / 2\sqrt d}
+# \;\propto\; \exp\!\Big(\frac{q \cdot k_j}{\sqrt d} + \log \pi_j - \frac{|k_j|^2}{2\sqrt d}\Big) \tag{2.5}$$
+#
+# This is `which`: we multiplied the square out, and $|q|^2$ cancels, because it is the same for all $j$. Two softmaxes
+# are equal exactly when their exponents differ by a constant. Compare (2.5) with (2.4):
+#
+# $$w_j = p(j \mid q) \text{ for all } j \quad\Longleftrightarrow\quad
+# \pi_j \propto e^{\,|k_j|^2 / 2\sqrt d} \tag{2.6}$$
+#
+# With a prior that prefers no position this means: **exactly when all keys have the same length.** Otherwise the row is
+# the posterior of somebody who believed *beforehand*, before any query came, that long keys are exponentially more
+# probable. And even then it is a posterior over *positions in the prompt*, not over texts that might follow it.
+
+# %% [markdown]
+# ## The code
+
+
+# %%
+def log_posterior(log_prior: np.ndarray, log_likelihood: np.ndarray) -> np.ndarray:
+    """(2.2). log_prior: (X,); log_likelihood: (..., X). Returns (..., X), nats."""
+    joint = log_likelihood + log_prior
+    return joint - logsumexp(joint, axis=-1, keepdims=True)
+
+
+def attend(q: Tensor, k: Tensor) -> Tensor:
+    """(2.4). q: (T, d); k: (S, d). Returns (T, S); each row sums to one."""
+    return (q @ k.mT * q.size(-1) ** -0.5).softmax(-1)
+
+
+def which(q: Tensor, k: Tensor, log_prior: Tensor | float = 0.0) -> Tensor:
+    """(2.5). As attend; log_prior: (S,), up to a constant."""
+    return (log_prior - (q[:, None] - k).square().sum(-1) / (2 * q.size(-1) ** 0.5)).softmax(-1)
+
+
+assert np.allclose(np.exp(log_posterior(np.log([0.9, 0.1]), np.log([0.1, 0.9]))), formula)
+q, k = (torch.randn(size, 5, dtype=torch.float64) for size in (3, 7))
+needed = k.square().sum(-1) / (2 * 5**0.5)  # (2.6): the only log prior with which the two agree
+assert torch.allclose(attend(q, k), which(q, k, needed)) and not torch.allclose(attend(q, k), which(q, k))
+k = 3 * nn.functional.normalize(k, dim=-1)  # all of one length
+assert torch.allclose(attend(q, k), which(q, k))
+
+# %% [markdown]
+# So much for the world where the two agree. Now a counterexample, small enough for the pencil: two positions, and a
+# query that falls *exactly* on the first key. *Where does attention look? Who would you say it was?*
+
+# %%
+q, k = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [4.0, 3.0]])
+row, truth = attend(q, k)[0], which(q, k)[0]
+print("attention row:", row.numpy().round(2), " posterior:", truth.numpy().round(2))
+assert row[1] > 0.85 and truth[0] > 0.99
+
+# %% [markdown]
+# The posterior is sure that it was the first: the query lies on it. Attention looks at the second: its key is five
+# times as long, and a product grows with length. Neither is at fault. Attention was never meant to guess where a query
+# came from.
+
+# %% [markdown]
+# ## The experiment
+#
+# ### 1 · A prompt needs no formula
+#
+# Here is a trained network, the model of chapter 00 that writes verse. We give it a prompt, let (2.3) run over *every*
+# text of three letters, and add up.
+
+# %%
+model, vocab = released.load("shakespeare")
+codec = CharCodec(vocab)
+V = len(vocab)
+
+
+@torch.inference_mode()
+def continuations(model: nn.Module, prompt: str, length: int) -> Tensor:
+    """log p(x | prompt) of each text x of this length, (V ** length,), by (2.3); the last letter changes fastest."""
+    texts, log_p = torch.tensor([codec.encode(prompt)]), torch.zeros(1, dtype=torch.float64)
+    for _ in range(length):
+        following = model(texts)[:, -1].double().log_softmax(-1)  # (B, V)
+        log_p = (log_p[:, None] + following).flatten()
+        texts = torch.cat([texts.repeat_interleave(V, 0), torch.arange(V).repeat(len(texts))[:, None]], 1)
+    return log_p
+
+
+def spell(i: int, length: int = 3) -> str:
+    return codec.decode([i // V**n % V for n in reversed(range(length))])
+
+
+log_p = continuations(model, "O my ", 3)
+print(f"{len(log_p):,} texts; the five most probable:", [spell(i) for i in log_p.topk(5).indices.tolist()])
+assert abs(log_p.exp().sum() - 1) < 1e-9
+
+# %% [markdown]
+# The sum is 1, to nine digits, and no evidence was computed to make it so: each softmax sums to one over its own 63
+# letters, and a product of such sums is one. With (2.1) we should have needed $p(y)$, a sum over all that could have
+# come *instead* of the answer.
+#
+# Is it the attention that keeps the sum at one? We take a copy of the network and level it: each row of each layer
+# shall look at all earlier positions alike. If Bayes' formula lives there, it is now dead.
+
+
+# %%
+class Level(nn.Module):
+    """Attention with its queries and keys ignored: the mean of the values so far."""
+
+    def __init__(self, attention: gpt.Attention):
+        super().__init__()
+        self.values, self.output = attention.query_key_value, attention.output
+
+    def forward(self, x: Tensor, position: Tensor, past: None) -> tuple[Tensor, None]:
+        v = self.values(x).chunk(3, -1)[2]
+        mean = v.cumsum(1) / torch.arange(1, x.size(1) + 1)[:, None]
+        return self.output(mean), past
+
+
+level = copy.deepcopy(model)
+for block in level.blocks:
+    block.attention = Level(block.attention)
+unread = torch.tensor(codec.encode(data.shakespeare("test")[:16_400])).view(16, -1)[:, :129]
+with torch.inference_mode():
+    bits = {name: gpt.loss(m, unread).item() / np.log(2) for name, m in {"trained": model, "level": level}.items()}
+log_p = continuations(level, "O my ", 3)
+print("now the most probable:", [spell(i) for i in log_p.topk(5).indices.tolist()])
+assert abs(log_p.exp().sum() - 1) < 1e-9 and bits["level"] > bits["trained"] + 2
+
+# %% [markdown]
+# The words are gone; the sum is still one. The network now writes rubbish with perfectly coherent probabilities. So
+# attention decides *what* is said, and how well, and has nothing to do with the $p(y)$ of (2.1).
+#
+# But be careful with the opposite slogan, "language models have nothing to do with Bayes". Suppose that texts have a
+# hidden cause: somebody draws one of two coins, of weight 0.8 and 0.3, and tosses it six times. We only count, as in
+# chapter 01, what followed what: (2.3), no formula. Beside it, a statistician who knows the two coins infers which one
+# it is by (2.1) and predicts the next toss.
+
+# %%
+coins = np.array([0.8, 0.3])
+tosses = (rng.random((400_000, 6)) < rng.choice(coins, 400_000)[:, None]).astype(int)
+print(" past    counted  Bayes")
+for past in ([], [1], [1, 1], [0, 1], [1, 1, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]):
+    same = (tosses[:, : len(past)] == past).all(1)
+    counted = tosses[same, len(past)].mean()  # p(x_t | x_1 .. x_t-1): look at what followed
+    belief = posterior(np.array([0.5, 0.5]), np.prod(np.where(np.array(past)[:, None] == 1, coins, 1 - coins), 0))
+    print(f" {''.join(map(str, past)):<7} {counted:.3f}    {belief @ coins:.3f}")
+    assert abs(counted - belief @ coins) < 5 * 0.5 / np.sqrt(same.sum())
+
+# %% [markdown]
+# They agree, and they must: both are *the* right $p(x_t \mid x_1 \dots x_{t-1})$ of this world. The counter has never
+# heard of coins, and yet it "becomes convinced" after a few heads. A good enough predictor behaves as if it inferred
+# hidden causes, and for large models that is a fruitful way to look at them (Xie et al. 2022). But that is a theorem
+# about the *whole* predictor and its training. It says what comes out, not how, and least of all in which row.
+
+# %% [markdown]
+# ### 2 · A row of attention is a posterior of what?
+#
+# Our model has a surprise in store. Like several recent ones it normalises its queries and keys, because training is
+# steadier so (Henry et al. 2020): all have the length $\sqrt d$. By (2.6) its rows then *are* posteriors, of the game
+# with the Gaussian clouds. First we collect queries and keys, make sure that our `attend` is what the network does,
+# and check.
+
+# %%
+seen = []
+
+
+def spy(module: gpt.Attention, given: tuple, result: tuple) -> None:
+    x, position, _ = given
+    q, k, v = module.query_key_value(x).unflatten(-1, (3, module.heads, -1)).permute(2, 0, 3, 1, 4)
+    seen.append((gpt.rotate(gpt.norm(q), position), gpt.rotate(gpt.norm(k), position), v, module, result[0]))
+
+
+hooks = [block.attention.register_forward_hook(spy) for block in model.blocks]
+with torch.inference_mode():
+    model(unread[:1, :128])
+for hook in hooks:
+    hook.remove()
+
+for q, k, v, module, result in seen:  # (1, heads, T, d)
+    rows = torch.zeros(1, module.heads, 128, 128)
+    for head in range(module.heads):
+        for t in range(128):
+            one, past = q[0, head, t : t + 1], k[0, head, : t + 1]
+            rows[0, head, t, : t + 1] = attend(one, past)
+            assert torch.allclose(attend(one, past), which(one, past), atol=1e-4)  # (2.6)
+    mine = module.output((rows @ v).transpose(1, 2).flatten(2))
+    assert torch.allclose(mine, result, atol=1e-4)  # (2.4) is what the library computes
+print(f"{len(seen)} layers, {module.heads} heads, 128 rows each: attention = posterior of (2.5) with a flat prior")
+
+# %% [markdown]
+# So the rows have the *form* of posteriors. Are they beliefs about anything? A belief can be put to the test. If a
+# position is drawn, and then a query near its key, then the posterior of an honest player fits the queries: on average
+# over the game,
+#
+# $$\mathbb E_q \Big[ \sum_j p(j \mid q)\, f(q, k_j) \Big]
+# = \mathbb E_j\, \mathbb E_{q \mid j} \big[ f(q, k_j) \big] \tag{2.7}$$
+#
+# for any $f$: the right side plays the game and knows $j$; the left side only believes. Take for $f$ the cosine of the
+# angle between the query and the key. And let us choose the cloud as kindly as possible: queries of one length lie on
+# a sphere, so the cloud shall be the one on the sphere with density proportional to $e^{q \cdot k_j / \sqrt d}$, which
+# gives the same posterior. The right side is then an integral over one number, the cosine $c$, whose density is
+# proportional to $(1 - c^2)^{(d-3)/2}\, e^{\sqrt d\, c}$. The left side is what the network's rows believe.
+
+# %%
+d = q.size(-1)
+c = np.linspace(-1, 1, 20_001)
+density = (1 - c**2) ** ((d - 3) / 2) * np.exp(d**0.5 * c)
+honest = (c * density).sum() / density.sum()
+believed = []
+for q, k, *_ in seen:
+    cosine = q @ k.mT / d  # (1, heads, T, T), for each vector has the length sqrt(d)
+    future = torch.ones(128, 128, dtype=torch.bool).triu(1)
+    rows = (cosine * d**0.5).masked_fill(future, -torch.inf).softmax(-1)
+    believed.append((rows * cosine).sum(-1)[..., 16:].mean(-1))  # from position 16 on there is something to choose
+believed = torch.stack(believed).flatten()
+print(f"an honest posterior shows a mean cosine of {honest:.3f}")
+print(f"heads that show more than twice as much: {int((believed > 2 * honest).sum())} of {len(believed)}")
+assert (believed > 2 * honest).all()
+course.expect("02.row_cosine", believed.mean(), baseline=honest)
+
+# %% [markdown]
+# Not one head passes. In $d$ dimensions a cloud as wide as (2.5) says is nearly at right angles to its own key; the
+# queries of the network point *at* the keys they want. They were not drawn, they were aimed. A row of attention is a
+# soft choice of what to read, sharp where the network needs it sharp. It has the arithmetic of a posterior in networks
+# with keys of one length, and not even that in the others, and it is a belief in neither.
+#
+# So the article's sentence does not hold, at three levels: attention is not needed for $p(x \mid y)$ to be coherent;
+# its rows equal Bayes' formula only under (2.6); and where they do, the game behind the formula is not played.
+
+# %% [markdown]
+# ### 3 · Verse, from the last word to the first
+#
+# Now a wish that a left-to-right model cannot meet: **end this line with *night***. The prompt stands at the wrong
+# end. A chain of order $k$ knows $p(s \mid c)$, what follows a context $c$. We want what *precedes*. That is turning a
+# model round:
+#
+# $$p(c_0 \mid s_1 \dots s_k) \;\propto\;
+# \underbrace{p(s_k \mid c_0\, s_1 \dots s_{k-1})}_{\text{the chain, forwards}} \;
+# \underbrace{p(c_0\, s_1 \dots s_{k-1})}_{\text{how often that context comes}} \tag{2.8}$$
+#
+# This is `before`. The chain itself stays as it is.
+
+# %%
+play = data.shakespeare()
+codec = CharCodec.train(play)
+text = np.array(codec.encode(play))
+k = 5
+chain = ngram.fit([text], V, k)
+
+
+def before(future: list[int]) -> np.ndarray:
+    """What letter stood before these k letters? (V,), by (2.8)."""
+    counts = [chain.counts_after([c, *future[: k - 1]]) for c in range(V)]
+    prior = np.array([n.sum() for n in counts], float)  # of each context, up to a constant
+    likelihood = np.array([n[future[k - 1]] / max(1, n.sum()) for n in counts])  # the chain, forwards
+    return posterior(prior, likelihood)
+
+
+reversed_chain = ngram.fit([text[::-1]], V, k)
+for end in ("night", "love.", " Rome"):
+    ids = codec.encode(end)
+    assert np.allclose(before(ids), reversed_chain.probabilities(ids[::-1]))
+
+# %% [markdown]
+# The last lines are the proof that nothing was lost: a chain that was *trained* backwards, on the plays read from
+# right to left, has the same table. Bayes' formula gave it to us without training. Now four lines in couplets, not
+# selected.
+
+
+# %%
+def line_ending(end: str) -> str:
+    ids = codec.encode(end + "\n")
+    while ids[0] != codec.encode("\n")[0]:  # until the line before it ends
+        ids.insert(0, int(rng.choice(V, p=before(ids[:k]))))
+    return codec.decode(ids[1:-1])
+
+
+for end in ("night,", "light.", "heart,", "part."):
+    print(line_ending(end))
+waiting = codec.decode(chain.sample(60_000, rng, codec.encode("\n\nROMEO:\n"))).split("\n")
+hits = sum(line.endswith("night,") for line in waiting)
+print(f"\nforwards: of {len(waiting):,} lines that the chain wrote by itself, {hits} end with 'night,'")
+assert all(line_ending("night,").endswith("night,") for _ in range(5)) and hits < len(waiting) / 100
+
+# %% [markdown]
+# Sense comes and goes, as before; the endings are all kept. The forward chain can only write on and wait. Both ways
+# draw from the *same* distribution, the lines of the chain that end so. One of them wastes nearly all it makes. For
+# chains the sum in (2.8) has 63 terms. For a GPT, whose context is everything, the same wish needs a sum over all
+# texts, and this is why large models are controlled from the left.
+
+# %% [markdown]
+# ### 4 · Digits, read by a machine that can only draw
+#
+# Chapter 01 had a *ghost*: for each digit $y$ and each pixel $i$ it knows how often there is ink, $\theta_{y,i}$, and
+# draws every pixel alone. Given the digit, the chance of a picture $x$ of black and white pixels is a product,
+#
+# $$p(x \mid y) = \prod_i \theta_{y,i}^{\,x_i}\, (1 - \theta_{y,i})^{1 - x_i} \tag{2.9}$$
+#
+# This is `log_likelihood`. It draws. Turned round by (2.2) it *reads*, and then it is called **naive Bayes**
+# (朴素贝叶斯); naive, for it thinks that pixels, once the digit is known, have nothing to do with one another. It was
+# never trained to tell digits apart. *Predict how many of ten it gets right.*
+
+
+# %%
+def black_and_white(split: str) -> tuple[np.ndarray, np.ndarray]:
+    images, digit = data.digits(split)
+    return (images > 127).reshape(len(images), -1).astype(float), digit
+
+
+def log_likelihood(theta: np.ndarray, images: np.ndarray, visible: np.ndarray | float = 1.0) -> np.ndarray:
+    """(2.9), nats. theta: (Y, 784); images: (N, 784); visible: (784,) of 1 and 0. Returns (N, Y)."""
+    return (visible * images) @ np.log(theta).T + (visible * (1 - images)) @ np.log(1 - theta).T
+
+
+ink, digit = black_and_white("train")
+theta = np.array([(ink[digit == y].sum(0) + 0.5) / ((digit == y).sum() + 1) for y in range(10)])
+flat = np.log(np.full(10, 0.1))
+images, answer = black_and_white("test")
+belief = log_posterior(flat, log_likelihood(theta, images))
+right = np.mean(belief.argmax(1) == answer)
+drawn = rng.random((30, 784)) < theta[np.arange(30) % 10]
+alt = "Three rows of the digits 0 to 9 as a cloud of dots: the places are right, the strokes are missing."
+show.images((255 * (1 - drawn.reshape(-1, 28, 28))).astype(np.uint8), columns=10, alt=alt)
+assert right > 0.7
+course.expect("02.digit_right", right, baseline=0.1)
+
+# %% [markdown]
+# It draws with dust and reads four digits in five. Turned round, a poor painter makes a passable reader: to tell a 3
+# from an 8 one need not draw either of them well.
+#
+# But a posterior is more than its favourite. It says *how sure* it is, and that can be measured, in bits of surprise
+# at the true digit. Whoever does not look at the picture at all pays $\log_2 10$ bits. *What does naive Bayes pay?*
+
+
+# %%
+def surprise(log_belief: np.ndarray, digit: np.ndarray) -> float:
+    return -log_belief[np.arange(len(digit)), digit].mean() / np.log(2)
+
+
+print(f"on average it is {np.exp(belief.max(1)).mean():.0%} sure of its favourite, and right in {right:.0%}")
+print(f"bits of surprise at the true digit: {surprise(belief, answer):.2f}; without looking: {np.log2(10):.2f}")
+assert surprise(belief, answer) > np.log2(10)
+course.expect("02.digit_bits", surprise(belief, answer), baseline=np.log2(10))
+
+# %% [markdown]
+# It would have been wiser not to look! The formula is a theorem; what went in was not true. Pixels side by side belong
+# to one stroke and tell the same story, and naive Bayes takes them for independent witnesses: the evidence is counted
+# many times over. Its favourite is often right all the same, since a ranking survives what a probability does not
+# (Domingos & Pazzani 1997). The repair is one number. Let $n$ pixels be worth only one witness:
+#
+# $$p(y \mid x) \;\propto\; p(y)\; p(x \mid y)^{\beta}, \qquad \beta = 1/n \tag{2.10}$$
+#
+# We choose $\beta$ on the validation digits. *How many pixels of a stroke are worth one?*
+
+# %%
+other, other_digit = black_and_white("validation")
+betas = [1.0, 0.5, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02]
+costs = [surprise(log_posterior(flat, b * log_likelihood(theta, other)), other_digit) for b in betas]
+beta = betas[int(np.argmin(costs))]
+humble = log_posterior(flat, beta * log_likelihood(theta, images))
+print(f"beta = {beta}: about {1 / beta:.0f} pixels are worth one; surprise {surprise(humble, answer):.2f} bits,")
+print(
+    f"{np.exp(humble.max(1)).mean():.0%} sure of its favourite, and right in {np.mean(humble.argmax(1) == answer):.0%}"
+)
+assert (humble.argmax(1) == belief.argmax(1)).all() and surprise(humble, answer) < np.log2(10) / 2
+course.expect("02.digit_bits_humble", surprise(humble, answer), baseline=np.log2(10))
+
+# %% [markdown]
+# The same favourites, the same errors, and now its word can be taken. This is the second thing to remember about (2.1):
+# **a posterior is as true as its likelihood.**
+#
+# Why build a reader of a painter at all, when a network trained to read does better? For two gifts. The first: whoever
+# knows how $x$ comes about can leave out what he does not see. Cover the lower half of a picture, and (2.9) loses the
+# covered factors, nothing else. Then draw a digit from the posterior, and let the ghost complete it: half a picture
+# was the prompt. We measure the surprise at the hidden pixels, beside two colleagues: one does not look at the upper
+# half, the other trusts all its witnesses.
+
+# %%
+visible = (np.arange(784) < 14 * 28).astype(float)
+upper, lower = log_likelihood(theta, images, visible), log_likelihood(theta, images, 1 - visible)
+
+
+def hidden_bits(log_belief: np.ndarray) -> float:
+    return -logsumexp(log_belief + lower, axis=1).mean() / (1 - visible).sum() / np.log(2)  # per hidden pixel
+
+
+halves = {
+    "does not look": hidden_bits(flat),
+    "trusts all witnesses": hidden_bits(log_posterior(flat, upper)),
+    "beta": hidden_bits(log_posterior(flat, beta * upper)),
+}
+for name, value in halves.items():
+    print(f"{name:<22}{value:.4f} bits per hidden pixel")
+assert halves["beta"] < halves["does not look"] < halves["trusts all witnesses"]
+course.expect("02.half_bits", halves["beta"], baseline=halves["does not look"])
+
+# %%
+chosen = np.array([np.flatnonzero(answer == y)[0] for y in range(10)])
+p = np.exp(log_posterior(flat, beta * upper[chosen]))  # (10, Y)
+rows = [images[chosen], np.where(visible, images[chosen], 0.5)]
+for _ in range(3):
+    guess = [rng.choice(10, p=row) for row in p]
+    rows.append(np.where(visible, images[chosen], rng.random((10, 784)) < theta[guess]))
+    print("guessed:", *guess)
+alt = "Ten digits; their upper halves; and three rows of completions by dust, most of them of a fitting digit."
+show.images((255 * (1 - np.concatenate(rows).reshape(-1, 28, 28))).astype(np.uint8), columns=10, alt=alt)
+
+# %% [markdown]
+# From the top: the digit, what the machine saw, and three draws. Where the upper half leaves a doubt the draws differ,
+# as they should: a posterior is a distribution, not an answer.
+#
+# The second gift: the prior is a separate part, and can be exchanged without training. A post office where 64 letters
+# in 100 end with a 9 needs the same $\theta$ and another $p(y)$.
+
+# %%
+post = np.full(10, 0.04)
+post[9] = 0.64
+errors = {}
+for name, log_prior in (("flat", flat), ("of the post office", np.log(post))):
+    named = log_posterior(log_prior, beta * upper).argmax(1)
+    errors[name] = post @ [np.mean(named[answer == y] != y) for y in range(10)]  # each digit as often as there
+    print(f"upper halves, prior {name}: {errors[name]:.0%} of the letters are read wrongly")
+assert errors["of the post office"] < errors["flat"] - 0.05
+
+# %% [markdown]
+# ### 5 · The noisy channel
+#
+# Shannon's theory of communication begins with a message, a channel that spoils it, and a receiver who wants the
+# message back (Shannon 1948). A page of Shakespeare, typed badly, is such a case (Kernighan et al. 1990). Let $w_1
+# \dots w_n$ be the words that were meant, $s_1 \dots s_n$ what stands on the page:
+#
+# $$\hat w = \arg\max_{w}\; \prod_i \underbrace{p(s_i \mid w_i)}_{\text{the channel}}\;
+# \underbrace{p(w_i \mid w_{i-1})}_{\text{the language}} \tag{2.11}$$
+#
+# The evidence $p(s)$ is the same for all $w$ and may be left out when we only want the best. This is `restore`. First
+# the language: words of 34 plays, counted, and the two test plays for the end.
+
+
+# %%
+def sentences(split: str) -> list[list[str]]:
+    spoken = re.sub(r"^[^a-z\n]+:$", "", data.shakespeare(split), flags=re.MULTILINE).lower()
+    parts = [re.findall(r"[a-z][a-z']*", part) for part in re.split(r"[.?!;:]|--|\n\n", spoken)]
+    return [part for part in parts if part]
+
+
+read, practice, unread = sentences("train"), sentences("validation"), sentences("test")[::2]  # every other sentence
+single = Counter(word for part in read for word in part)
+double = Counter(pair for part in read for pair in pairwise([".", *part]))
+followed, kinds = Counter(), Counter()  # how often a word is followed, and by how many different words
+for (first, _), n in double.items():
+    followed[first] += n
+    kinds[first] += 1
+total = sum(single.values())
+new = np.mean([word not in single for part in practice for word in part])  # of 100 words of a play, how many are new?
+print(f"{len(single):,} different words in {total:,}; new to the machine in another play: {new:.1%}")
+
+# %% [markdown]
+# New words are a trap. A corrector that believes only in its dictionary "corrects" every name. So each word gets its
+# share of the counts, and a new word gets a small share of what letters in rare words look like, by a chain of order
+# 3. The pairs ask the single words where they have seen little, as in exercise 01.4, and the more different words have
+# followed, the more they ask (Witten & Bell 1991).
+
+# %%
+letters = "abcdefghijklmnopqrstuvwxyz'"
+marked = lambda word: [0, 0, 0, *(letters.index(c) + 1 for c in word), 0]
+rare = ngram.fit([marked(word) for word, n in single.items() if n == 1], 28, 3, alpha=0.1)
+memory = {}
+
+
+def alone(word: str) -> float:
+    """p(w), for any string of letters."""
+    if word not in memory:
+        spelt = np.exp(rare.log_prob(marked(word)).sum())
+        memory[word] = (1 - new) * single[word] / total + new * spelt
+    return memory[word]
+
+
+def after(word: str, first: str) -> float:
+    """p(w | the word before); "." begins a sentence."""
+    more = kinds[first] + 1
+    return (double[first, word] + more * alone(word)) / (followed[first] + more)
+
+
+# %% [markdown]
+# Now the typist. In one word of ten her fingers slip: they touch a neighbouring key, miss a key, strike twice, or swap
+# two letters. Her habits are hidden in this cell, and no later cell may look at them. (She can do worse than a reader
+# expects: *hand* typed without its *h* is a word too.)
+
+# %%
+keys = {c: (x + 0.4 * y, y) for y, row in enumerate(["qwertyuiop", "asdfghjkl'", "zxcvbnm"]) for x, c in enumerate(row)}
+near = {a: [b for b in letters if a != b and np.hypot(*np.subtract(keys[a], keys[b])) < 1.25] for a in letters}
+
+
+def typist(word: str) -> str:
+    if len(word) < 2 or rng.random() > 0.1:
+        return word
+    i, slip = rng.integers(len(word)), rng.choice(4, p=[0.5, 0.2, 0.15, 0.15])
+    if slip == 0:
+        return word[:i] + rng.choice(near[word[i]]) + word[i + 1 :]
+    if slip == 1:
+        return word[:i] + word[i + 1 :]
+    if slip == 2:
+        return word[:i] + word[i] + word[i:]
+    i = rng.integers(len(word) - 1)
+    return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
+
+
+page = [[typist(word) for word in part] for part in unread]
+pairs = [(word, typist(word)) for part in practice for word in part]  # two plays, with what was meant
+print(" ".join(page[3]))
+
+# %% [markdown]
+# From the pairs we count the channel. One slip may have several causes (*al* for *all* lost its second or its third
+# letter), so `causes` lists for a typed word all the words, real or not, that one slip turns into it, and how.
+
+
+# %%
+def causes(s: str):
+    """Of a typed word: (the word meant, the kind of slip, the key meant, the key struck)."""
+    for i in range(len(s) + 1):
+        for c in letters:
+            yield s[:i] + c + s[i:], "miss", c, ""
+            if i < len(s) and c != s[i]:
+                yield s[:i] + c + s[i + 1 :], "touch", c, s[i]
+        if i + 1 < len(s):
+            if s[i] == s[i + 1]:
+                yield s[:i] + s[i + 1 :], "twice", s[i], s[i]
+            else:
+                yield s[:i] + s[i + 1] + s[i] + s[i + 2 :], "swap", "", ""
+
+
+slips, touched, meant_key = Counter(), Counter(), Counter()
+for word, s in pairs:
+    how = [cause[1:] for cause in causes(s) if cause[0] == word][:1] if word != s else [("none", "", "")]
+    for kind, a, b in how:
+        slips[kind] += 1
+        if kind == "touch":
+            touched[a, b] += 1
+            meant_key[a] += 1
+print({kind: f"{n / len(pairs):.1%}" for kind, n in slips.most_common()})
+
+# %%
+found = {}
+
+
+def candidates(s: str) -> dict[str, float]:
+    """p(s | w) of each w that may have been meant: s itself, and the known words one slip away."""
+    if s not in found:
+        chances = Counter({s: slips["none"] / len(pairs)})
+        for word, kind, a, b in causes(s):
+            if word in single:
+                places = len(word) - (kind == "swap")
+                key = (touched[a, b] + 0.1) / (meant_key[a] + 0.1 * 26) if kind == "touch" else 1
+                chances[word] += slips[kind] / len(pairs) / places * key
+        found[s] = dict(chances)
+    return found[s]
+
+
+def restore(typed: list[str], score) -> list[str]:
+    """The best words, (2.11), by dynamic programming. score(word, the word before, s): to be added up."""
+    paths = {".": (0.0, [])}  # for each last word, the best way to it
+    for s in typed:
+        paths = {
+            w: max((sum_ + score(w, v, s), [*words, w]) for v, (sum_, words) in paths.items()) for w in candidates(s)
+        }
+    return max(paths.values())[1]
+
+
+# %% [markdown]
+# Five machines. The *channel alone* thinks all the words of its dictionary equally probable, as a simple spelling
+# checker does. The *language alone* chooses among the same candidates, by what people write, and does not ask how rare
+# slips are. And there is a machine without Bayes: it looks up in the pairs what this typed word mostly meant, $p(w
+# \mid s)$, counted directly. *Put the five in order before you run.*
+
+# %%
+log = lambda p: np.log(p) if p > 0 else -1e9
+scores = {
+    "channel alone": lambda w, v, s: log(candidates(s)[w] * (w in single)),
+    "language alone": lambda w, v, s: log(after(w, v)),
+    "both, word by word": lambda w, v, s: log(candidates(s)[w] * alone(w)),
+    "both": lambda w, v, s: log(candidates(s)[w] * after(w, v)),
+}
+direct = {
+    s: word for (word, s), _ in sorted(Counter(pairs).items(), key=lambda item: item[1])
+}  # the most frequent last
+restored = {"as typed": page, "looked up": [[direct.get(s, s) for s in part] for part in page]}
+restored |= {name: [restore(part, score) for part in page] for name, score in scores.items()}
+flatten = lambda parts: np.array([word for part in parts for word in part])
+truth, typed = flatten(unread), flatten(page)
+wrong = {}
+for name, parts in restored.items():
+    bad, slipped = flatten(parts) != truth, typed != truth
+    wrong[name] = bad.mean()
+    mended, spoilt = 1 - bad[slipped].mean(), bad[~slipped].mean()
+    print(f"{name:<20}wrong {bad.mean():6.1%}   slips mended {mended:4.0%}   good words spoilt {spoilt:5.1%}")
+
+# %%
+assert (
+    wrong["both"] < wrong["both, word by word"] < wrong["channel alone"] < wrong["as typed"] < wrong["language alone"]
+)
+assert wrong["both"] < wrong["channel alone"] / 1.5 and wrong["looked up"] > wrong["channel alone"]
+for key, name in zip(("channel", "language", "words", "both"), scores):
+    course.expect(f"02.spell_{key}", wrong[name], baseline=wrong["as typed"])
+for i in [i for i in range(len(page)) if page[i] != unread[i] and len(page[i]) > 7][:5]:
+    print("\ntyped:   ", " ".join(page[i]), "\nrestored:", " ".join(restored["both"][i]))
+
+# %% [markdown]
+# The language model alone does *harm*: it finds a more usual neighbour for one good word in four. The channel alone
+# helps. Together they leave far fewer errors than either, and with the word before, fewer still. The language knows
+# what is worth saying, the channel knows what is worth suspecting.
+#
+# There is a price, and it has a face. *Henry V* opens with a cry for a muse:
+
+# %%
+print(" ".join(restore("o for a muse of fire".split(), scores["both"])))
+print(
+    "in the 34 plays: muse",
+    single["muse"],
+    "times, mouse",
+    single["mouse"],
+    "times; after 'a':",
+    after("muse", "a") < after("mouse", "a"),
+)
+
+# %% [markdown]
+# And the machine that looks up $p(w \mid s)$ directly saw the same pairs as the channel and mends least of all: most
+# slips are new, and a slip that was never seen cannot be looked up. The channel has seen its *keys*. This is the
+# practical reason to turn a model round. The channel is simple and needs few pairs. The language is hard, but for it
+# there is plenty of text that *nobody ever mistyped*. Each half is learnt where it is cheap, and (2.1) puts them
+# together.
+
+# %% [markdown]
+# ### 6 · A wish, pulled through noise
+#
+# Images are made by turning noise into pictures, a little at a time (chapter 05). Where does a wish $y$ enter? Take the
+# logarithm of (2.1) and differentiate by $x$. The evidence does not depend on $x$; its derivative is zero:
+#
+# $$\nabla_x \log p_t(x \mid y) = \underbrace{\nabla_x \log p_t(x)}_{\text{the generator's score}}
+# + \underbrace{\nabla_x \log p_t(y \mid x)}_{\text{a classifier's pull}} \tag{2.12}$$
+#
+# The hard part of Bayes' formula has vanished. This holds for every noise level $t$, if *both* are taken at that
+# level, and it is the idea of **classifier guidance** (Song et al. 2021; Dhariwal & Nichol 2021). In one dimension we
+# can know all of it exactly. The world has three bumps; the wish is *outer*, one of the two at the sides.
+#
+# The path from data to noise is a straight line, $x_t = (1-t)\,x_0 + t\,\varepsilon$, as in the library (Lipman et al.
+# 2023). A generator follows the velocity $v = \mathbb E[\varepsilon - x_0 \mid x_t]$ from $t = 1$ to $0$. Since the
+# score is $-\mathbb E[\varepsilon \mid x_t]/t$, the two are one: $v = -(x + t\,\nabla \log p_t)/(1-t)$. Put in (2.12),
+# with a weight $w$ in front of the pull:
+#
+# $$v_w(x, t) = v(x, t) - w\, \frac{t}{1-t}\, \nabla_x \log p_t(y \mid x) \tag{2.13}$$
+#
+# This is `guided`. At $w = 1$ it is the velocity of the posterior itself.
+
+# %%
+exact = lambda *numbers: torch.tensor(numbers, dtype=torch.float64)
+share, centre, width = exact(0.35, 0.5, 0.15), exact(-1.8, 0.2, 2.2), exact(0.5, 0.7, 0.5)
+outer, every = [0, 2], [0, 1, 2]
+torch.set_num_threads(1)  # the arrays are so small that a second core would only wait for the first
+
+
+def bumps(x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """log of each bump at noise level t, up to a constant, and its derivative by x. x: (B,). Returns (3, B) twice."""
+    variance, away = ((1 - t) * width[:, None]) ** 2 + t**2, x - (1 - t) * centre[:, None]
+    return share[:, None].log() - variance.log() / 2 - away**2 / (2 * variance), -away / variance
+
+
+def score(x: Tensor, t: Tensor, of: list[int]) -> Tensor:
+    """The derivative by x of log p_t, in a world of these bumps alone. (B,)"""
+    height, rise = bumps(x, t)
+    return (height[of].softmax(0) * rise[of]).sum(0)
+
+
+# %% [markdown]
+# And the other half of (2.12): a classifier that was trained on noise of every level, here known exactly, and its pull.
+# The last lines hold it against automatic differentiation, and (2.12) against both halves.
+
+
+# %%
+def classifier(x: Tensor, t: Tensor) -> Tensor:
+    """log p_t(outer | x): what a classifier says that was trained on noise of this level. (B,)"""
+    height, _ = bumps(x, t)
+    return height[outer].logsumexp(0) - height.logsumexp(0)
+
+
+def pull(x: Tensor, t: Tensor) -> Tensor:
+    """The derivative by x of `classifier`. (B,)"""
+    height, rise = bumps(x, t)
+    weight = -height.softmax(0)
+    weight[outer] += height[outer].softmax(0)
+    return (weight * rise).sum(0)
+
+
+x = torch.linspace(-4, 4, 41, dtype=torch.float64, requires_grad=True)
+for t in exact(0.05, 0.5, 0.95):
+    assert torch.allclose(torch.autograd.grad(classifier(x, t).sum(), x)[0], pull(x, t))
+    assert torch.allclose(score(x, t, every) + pull(x, t), score(x, t, outer))  # (2.12)
+
+# %% [markdown]
+# What is the truth? The posterior $p(x_0 \mid \text{outer})$ is known: the two outer bumps, 7 : 3. To say how far a
+# sample is from it, sort the sample and compare it with the quantiles of the truth, one by one; the mean difference is
+# the **Wasserstein distance**, in units of $x$. True draws of the same number have a distance too, by chance: that is
+# the baseline.
+
+# %%
+N = 10_000
+grid = torch.linspace(-6, 6, 24_001, dtype=torch.float64)
+zero = exact(0.0)[0]
+
+
+def quantiles(density: Tensor) -> Tensor:
+    total = density.cumsum(0) / density.sum()
+    return grid[torch.searchsorted(total, (torch.arange(N, dtype=torch.float64) + 0.5) / N)]
+
+
+def distance(x: Tensor, target: Tensor) -> float:
+    return (x.sort()[0] - target).abs().mean().item()
+
+
+everything, wish = bumps(grid, zero)[0].exp().sum(0), classifier(grid, zero).exp()
+target = quantiles(everything * wish)  # (2.1): prior times likelihood
+sharp = quantiles(everything * wish**2)  # the same with the likelihood squared
+generator = torch.Generator().manual_seed(course.seed())
+
+
+# %%
+def draw() -> Tensor:
+    """N true draws from the posterior."""
+    bump = torch.multinomial(share * exact(1, 0, 1), N, True, generator=generator)
+    return centre[bump] + width[bump] * torch.randn(N, dtype=torch.float64, generator=generator)
+
+
+chance = float(np.mean([distance(draw(), target) for _ in range(20)]))
+without = distance(quantiles(everything), target)
+print(f"distance to the posterior: true draws {chance:.3f}; the world without the wish {without:.2f}")
+
+# %% [markdown]
+# Four samplers: without a wish, $w = 1$, $w = 2$; and a shortcut that is tempting when there is a good classifier for
+# *clean* pictures only: ask it about the best guess of the clean picture, $\hat x_0 = \mathbb E[x_0 \mid x_t] = x -
+# t\,v$. (Chung et al. 2023 build on such an approximation.) *Which of them meet the posterior? And does $w = 2$ meet
+# the squared one?*
+
+
+# %%
+def guided(weight: float, aware: bool = True):
+    """(2.13): a velocity for sample.ode, which gives one time to all."""
+
+    def velocity(x: Tensor, t: Tensor) -> Tensor:
+        t = t[0].double().clamp(max=1 - 1e-4)  # at t = 1 it is a limit
+        plain = lambda x: -(x + t * score(x, t, every)) / (1 - t)
+        if aware:
+            return plain(x) - weight * t / (1 - t) * pull(x, t)
+        clean = lambda x: classifier(x - t * plain(x), zero)
+        return plain(x) - weight * t / (1 - t) * (clean(x + 1e-4) - clean(x - 1e-4)) / 2e-4
+
+    return velocity
+
+
+noise = torch.randn(5 * N, dtype=torch.float64, generator=generator)
+ways = {"no wish": guided(0.0), "w = 1": guided(1.0), "w = 2": guided(2.0), "w = 1, clean": guided(1.0, aware=False)}
+made = {name: sample.ode(velocity, noise, 50) for name, velocity in ways.items()}
+mean = lambda x, goal: float(np.mean([distance(part, goal) for part in x.split(N)]))  # of five samples
+far = {name: mean(x, target) for name, x in made.items()}
+for name, x in made.items():
+    right, other = (x > centre[1]).double().mean(), mean(x, sharp)
+    print(f"{name:<14}to the posterior {far[name]:.3f}, to the squared one {other:.3f}, on the right {right:.2f}")
+
+# %%
+assert far["w = 1"] < 2 * chance < far["w = 2"] / 4 and far["w = 2"] < far["w = 1, clean"]
+assert mean(made["w = 2"], sharp) > 2 * distance(target, sharp) > 8 * chance
+course.expect("02.guided_1", far["w = 1"], baseline=chance)
+course.expect("02.guided_2", far["w = 2"], baseline=chance)
+course.expect("02.guided_clean", far["w = 1, clean"], baseline=chance)
+fig, axes = plt.subplots(1, 3, figsize=(9, 3), sharex=True, sharey=True)
+density = everything * wish
+for ax, (name, x) in zip(axes, list(made.items())[1:], strict=True):
+    ax.hist(x.numpy(), np.linspace(-4, 4, 81), density=True, color=show.SUNSET, label="guided")
+    ax.plot(grid, everything / everything.sum() / (grid[1] - grid[0]), color=show.SKY, label="no wish")
+    ax.plot(grid, density / density.sum() / (grid[1] - grid[0]), "--", color=show.DUSK, label="posterior")
+    ax.set(title=name, xlim=(-4, 4), ylim=(0, 1.3), xlabel="$x_0$")
+axes[0].set_ylabel("density")
+axes[0].legend()
+show.figure(
+    fig, alt="Weight 1 fills the posterior's two bumps; weight 2 is too narrow; the clean classifier loses a bump."
+)
+
+# %% [markdown]
+# With weight 1 the histogram lies under the dashed line. With weight 2 the bumps are narrower, pushed outwards, and in
+# another proportion. The shortcut loses nearly the whole right bump.
+#
+# A random sample cannot be nearer than chance allows. But in one dimension the flow keeps the order of points, so we
+# may send the *quantiles* of the noise through it. What is left then is the error of the solver alone, and it should
+# fall by about four when the steps are doubled, for Heun's method is of the second order.
+
+# %%
+even = torch.special.ndtri((torch.arange(N, dtype=torch.float64) + 0.5) / N)
+error = {steps: distance(sample.ode(guided(1.0), even, steps), target) for steps in (8, 16, 32, 64)}
+stuck = {steps: distance(sample.ode(guided(2.0), even, steps), target) for steps in (8, 16, 32, 64)}
+for steps in error:
+    print(f"{steps:>3} steps: w = 1 {error[steps]:.4f}, w = 2 {stuck[steps]:.4f}")
+assert error[64] < error[8] / 20 and error[64] < chance / 10 and abs(stuck[64] / stuck[32] - 1) < 0.01
+
+# %% [markdown]
+# At $w = 1$ the distance goes to zero: **the guided sampler hits the posterior of Bayes' formula**, as (2.12)
+# promised. At $w = 2$ it goes to something else, and stays there. Nor is that the posterior with its likelihood
+# squared, which many introductions say. The reason is one line: (2.13) with $w = 2$ would need $p_t(x)\,p_t(y \mid
+# x)^2$ to be what noise makes of $p_0(x)\,p_0(y \mid x)^2$. To add noise is to average, and the average of squares is
+# not the square of the average (Bradley & Nakkiran 2024). The shortcut fails for the same reason: the classifier of an
+# average is no average of the classifier.
+#
+# Why do people use weights of 2, 5 or 8 then? Because they want pictures that are *more* typical of the wish than the
+# truth is. That is a choice of taste, and a good one sometimes. It is no longer Bayes' formula.
+
+# %% [markdown]
+# ## Checkpoint
+#
+# *A company has a model that continues support chats, $p(\text{answer} \mid \text{question})$, trained on a million
+# chats. It also has a classifier that says how polite an answer is. Someone proposes to "use Bayes' formula to get
+# answers to questions", and someone else "to get polite answers". Who needs it?*
+#
+# <details><summary>Answer</summary>
+#
+# The first has nothing to turn round: the model faces the right way, and the prompt does it. The second has
+# $p(\text{answer} \mid \text{question})$ as a prior and $p(\text{polite} \mid \text{answer})$ as a likelihood, and
+# wants the answer *given* that it is polite: this is (2.1). He may draw many answers and keep the polite ones
+# (waiting), weigh them, or guide each step, and then the classifier must know what to say about an answer that is only
+# half written: the noise-aware classifier of (2.12), in words.
+#
+# </details>
+
+# %% [markdown]
+# ## Break it
+#
+# The logarithms in (2.2) looked like a detail too. Take them away: multiply the 784 factors of (2.9) in the number
+# format that networks use, 32 bits. *How does the machine fail, and does it tell you?*
+
+# %%
+factors = np.where(images[:, None] == 1, theta, 1 - theta).astype(np.float32)  # (N, 10, 784)
+product = factors.prod(-1)
+lost = (product == 0).all(1)
+print(f"pictures for which all ten digits have probability 0: {lost.mean():.0%}")
+with np.errstate(invalid="ignore"):
+    broken = posterior(0.1, product[lost][0])
+print("a posterior of one of them:", broken[:3], "...")
+largest = product.argmax(1)
+print(f"read rightly: {np.mean(largest == answer):.0%}; the answer is 0 for {np.mean(largest == 0):.0%}")
+assert np.isnan(broken).all() and lost.mean() > 0.8 and np.mean(largest == 0) > 0.8 and np.mean(largest == answer) < 0.3
+
+# %% [markdown]
+# The smallest number in 32 bits is about $10^{-45}$; a real digit has a probability far below. All ten products become
+# zero, and 0/0 is no number. Worse is the version without the division, for it raises no error: the largest of ten
+# zeros is the first, and the machine reads a 0 on nearly every envelope. In logarithms a product is a sum, and (2.2)
+# subtracts the largest before it ever takes an exponential.
+#
+# ## What we measured
+
+# %% tags=["nbval-ignore-output"]
+course.summary()
+
+# %% [markdown]
+# The answer to the question: no, not when the machine was trained to do what you ask; the chain rule is enough. Bayes'
+# formula is needed when a model faces the wrong way: trained to draw and asked to read, trained to slip and asked to
+# mend, trained forwards and asked for an ending, trained for everything and asked for something. Then nothing else
+# will do, and it does it exactly, as far as the likelihood is true.
+#
+# ## Limits
+#
+# - Our test of the rows allows two games, the Gaussian clouds and their likeness on a sphere, with a flat prior.
+#   Someone may invent a third game that the queries do play. One network was tested, with keys of one length; in one
+#   without this normalisation even (2.6) fails.
+# - That the whole network behaves *as if* it inferred causes is another matter, and we showed it for a table of counts
+#   only.
+# - $\beta$ is a plaster. It repairs the sureness of naive Bayes, not its drawings; a model that knows strokes would
+#   repair both.
+# - The typist is a program. She makes one slip a word at most, and real slips have causes (sounds, haste, habit) that
+#   ours has not. Words that are new *and* mistyped stay wrong, and word pairs see no further than one word.
+# - In one dimension the classifier of noisy points is known. For pictures it must be trained, and its errors enter
+#   (2.12) with its gradient, which nobody trained.
+#
+# ## Exercises
+#
+# In `exercises/02_bayes.ipynb`:
+#
+# - 02.1 verify: a posterior from a table of counts;
+# - 02.2 verify: the same for hundreds of factors, in logarithms;
+# - 02.3 modify: read a digit of which pixels are missing;
+# - 02.4 modify: the channel, the right way round;
+# - 02.5 modify: turn a chain round;
+# - 02.6 investigate: where does the weight belong?
+# - 02.7 investigate: what would attention have to believe?
+#
+# ## References
+#
+# - Bayes, T. (1763). An essay towards solving a problem in the doctrine of chances. doi:10.1098/rstl.1763.0053
+# - Bradley, A. & Nakkiran, P. (2024). Classifier-free guidance is a predictor-corrector. arXiv:2408.09000
+# - Chung, H. et al. (2023). Diffusion posterior sampling for general noisy inverse problems. arXiv:2209.14687
+# - Dhariwal, P. & Nichol, A. (2021). Diffusion models beat GANs on image synthesis. arXiv:2105.05233
+# - Domingos, P. & Pazzani, M. (1997). On the optimality of the simple Bayesian classifier under zero-one loss.
+#   doi:10.1023/A:1007413511361
+# - Henry, A. et al. (2020). Query-key normalization for transformers. doi:10.18653/v1/2020.findings-emnlp.379
+# - Kernighan, M. D., Church, K. W. & Gale, W. A. (1990). A spelling correction program based on a noisy channel model.
+#   doi:10.3115/997939.997975
+# - Lipman, Y. et al. (2023). Flow matching for generative modeling. arXiv:2210.02747
+# - Shannon, C. E. (1948). A mathematical theory of communication. doi:10.1002/j.1538-7305.1948.tb01338.x
+# - Song, Y. et al. (2021). Score-based generative modeling through stochastic differential equations. arXiv:2011.13456
+# - Vaswani, A. et al. (2017). Attention is all you need. arXiv:1706.03762
+# - Witten, I. H. & Bell, T. C. (1991). The zero-frequency problem: estimating the probabilities of novel events in
+#   adaptive text compression. doi:10.1109/18.87000
+# - Xie, S. M. et al. (2022). An explanation of in-context learning as implicit Bayesian inference. arXiv:2111.02080
