@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aigc.models.gpt import GPT, GPTConfig
-from aigc.sample import nucleus, temper, tokens
+from aigc.sample import min_p, nucleus, temper, tokens, top_k
 
 LOGITS = torch.tensor([[2.0, 1.0, 0.0, 2.0, -1.0]]).double()
 
@@ -52,6 +52,40 @@ def test_nucleus_is_minimal_for_any_distribution(weights, top_p):
     assert (kept == 0).sum() == 0 or inside.min() >= p[kept == 0].max()
 
 
+def test_top_k_keeps_k_and_the_first_of_equals():
+    p = torch.tensor([[0.1, 0.3, 0.2, 0.3, 0.1], [0.9, 0.0, 0.1, 0.0, 0.0]]).double()
+    assert top_k(p, 1).tolist() == [[0, 1, 0, 0, 0], [1, 0, 0, 0, 0]]  # greedy
+    assert torch.allclose(top_k(p, 3), torch.tensor([[0, 3, 2, 3, 0], [7.2, 0, 0.8, 0, 0]]).double() / 8)
+    assert torch.allclose(top_k(p, 5), p) and torch.allclose(top_k(p, 9), p)
+    with pytest.raises(ValueError, match="top_k must be at least 1, not 0"):
+        top_k(p, 0)
+
+
+def test_min_p_keeps_a_share_of_the_largest():
+    p = torch.tensor([[0.5, 0.25, 0.2, 0.05], [0.28, 0.24, 0.24, 0.24]]).double()
+    kept = min_p(p, 0.5)
+    assert torch.allclose(kept[0], torch.tensor([2.0, 1, 0, 0]).double() / 3)
+    assert torch.allclose(kept[1], p[1])  # where the model hesitates, more is kept
+    assert torch.allclose(min_p(p, 0), p) and min_p(p, 1)[0].tolist() == [1, 0, 0, 0]
+    for wrong in (-0.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match="min_p"):
+            min_p(p, wrong)
+
+
+@pytest.mark.parametrize("setting", [0.03, 0.3, 0.7])
+def test_filters_are_those_of_transformers(setting):
+    from transformers import MinPLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+    logits = 3 * torch.randn(11, 101, generator=torch.Generator().manual_seed(0)).double()
+    p, k = logits.softmax(-1), int(100 * setting)
+    for mine, theirs in (
+        (top_k(p, k), TopKLogitsWarper(k)),
+        (nucleus(p, setting), TopPLogitsWarper(setting)),
+        (min_p(p, setting), MinPLogitsWarper(setting)),
+    ):
+        assert torch.allclose(mine, theirs(None, logits).softmax(-1))
+
+
 def make(vocab=7):
     torch.manual_seed(0)
     model = GPT(GPTConfig(vocab, context=4, layers=2, heads=1, width=14)).eval()
@@ -91,6 +125,28 @@ def test_same_generator_same_tokens_and_they_come_one_by_one():
     assert next(stream).shape == (1,)
 
 
+def test_a_row_that_stops_repeats_its_stop_and_all_stopped_ends():
+    model, prompt = make(), torch.arange(5)[:, None]
+    free = draw(model, prompt, 90, generator=torch.Generator().manual_seed(3))
+    stop = next(t for t in range(7) if (free == t).any(1).all())  # a token that each row draws some time
+    first = [row.tolist().index(stop) for row in free]
+    stopped = draw(model, prompt, 90, generator=torch.Generator().manual_seed(3), stop=stop)
+    assert stopped.shape == (5, max(first) + 1) and len(set(first)) > 1
+    for row, whole, end in zip(stopped, free, first):
+        assert torch.equal(row[: end + 1], whole[: end + 1]) and (row[end:] == stop).all()
+
+
+def test_keep_is_asked_before_each_draw_and_may_not_refuse_everything():
+    model, prompt = make(), torch.tensor([[0], [1], [2]])
+    even = torch.tensor([1.0, 0, 1, 0, 1, 0, 1])
+    drawn = draw(model, prompt, 13, keep=lambda p: p * even)
+    assert drawn.shape == (3, 13) and (drawn % 2 == 0).all()
+    greedy = draw(model, prompt, 13, keep=lambda p: top_k(p, 1))
+    assert torch.equal(greedy, draw(model, prompt, 13, temperature=0))
+    with pytest.raises(ValueError, match="without any token to draw"):
+        draw(model, prompt, 2, keep=lambda p: p * 0)
+
+
 @pytest.mark.parametrize(
     "options, says",
     [
@@ -103,6 +159,7 @@ def test_same_generator_same_tokens_and_they_come_one_by_one():
         (dict(length=0), "length"),
         (dict(temperature=-1), "temperature"),
         (dict(top_p=0), "top_p"),
+        (dict(stop=7), r"stop must be one of the tokens 0 .. 6, not 7"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_is_drawn(options, says):

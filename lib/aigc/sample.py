@@ -36,6 +36,31 @@ def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
     return kept / kept.sum(-1, keepdim=True)
 
 
+def top_k(probabilities: Tensor, k: int) -> Tensor:
+    """Keep the k most probable tokens, the first of equals first (Fan et al. 2018, doi:10.18653/v1/P18-1082).
+
+    probabilities: (..., V); k >= 1, where V or more keeps all. Returns (..., V), summing to one. Raises ValueError for
+    k < 1.
+    """
+    if k < 1:
+        raise ValueError(f"top_k must be at least 1, not {k}")
+    place = probabilities.argsort(dim=-1, descending=True, stable=True).argsort(-1)  # of each token in the order
+    kept = probabilities.masked_fill(place >= k, 0)
+    return kept / kept.sum(-1, keepdim=True)
+
+
+def min_p(probabilities: Tensor, share: float) -> Tensor:
+    """Keep the tokens that have at least this share of the largest probability (Nguyen et al. 2024, arXiv:2407.01082).
+
+    probabilities: (..., V); share in [0, 1], where 0 keeps all. Returns (..., V), summing to one. Raises ValueError for
+    another share.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"min_p must lie in [0, 1], not {share}")
+    kept = probabilities.masked_fill(probabilities < share * probabilities.amax(-1, keepdim=True), 0)
+    return kept / kept.sum(-1, keepdim=True)
+
+
 def tokens(
     model: nn.Module,
     prompt: Tensor,
@@ -44,13 +69,18 @@ def tokens(
     top_p: float = 1.0,
     side: Tensor | None = None,
     generator: Generator | None = None,
+    keep: Callable[[Tensor], Tensor] | None = None,
+    stop: int | None = None,
 ) -> Iterator[Tensor]:
     """Continue each prompt by `length` tokens, one at a time, as they are drawn.
 
     prompt: (B, P) int64, P >= 1. side: (B, P + length - 1, K) for models that know something of each token in advance;
-    row t tells of the token at place t + 1. generator: of the CPU, whatever the model's device. Yields (B,) int64.
+    row t tells of the token at place t + 1. generator: of the CPU, whatever the model's device. keep: changes the
+    probabilities (B, V) before a token is drawn, as `top_k` or a rule of grammar does. stop: a row that has drawn this
+    token repeats it, and when all have, the stream ends before `length`. Yields (B,) int64.
     The keys and values of the past are kept, so each token costs one position. Raises ValueError for an empty prompt or
-    one with unknown tokens, another shape of side, length < 1 or a bad temperature or top_p, before it computes.
+    one with unknown tokens, another shape of side, an unknown stop, length < 1 or a bad temperature or top_p, before it
+    computes, and if keep leaves a row nothing to draw.
     """
     if prompt.ndim != 2 or prompt.size(1) < 1 or prompt.dtype != torch.int64:
         given = f"{prompt.dtype} of shape {tuple(prompt.shape)}"
@@ -63,20 +93,33 @@ def tokens(
     known = prompt.size(1) + length - 1
     if side is not None and side.shape[:2] != (prompt.size(0), known):
         raise ValueError(f"side must be ({prompt.size(0)}, {known}, K), not {tuple(side.shape)}")
+    if stop is not None and not 0 <= stop < vocab:
+        raise ValueError(f"stop must be one of the tokens 0 .. {vocab - 1}, not {stop}")
     nucleus(temper(torch.zeros(2), temperature), top_p)  # refuses bad settings now
-    return _tokens(model, prompt, length, temperature, top_p, side, generator)
+    return _tokens(model, prompt, length, temperature, top_p, side, generator, keep, stop)
 
 
-def _tokens(model, prompt, length, temperature, top_p, side, generator) -> Iterator[Tensor]:
+def _tokens(model, prompt, length, temperature, top_p, side, generator, keep, stop) -> Iterator[Tensor]:
     cache, ids, start = Cache(), prompt, 0
+    stopped = torch.zeros(len(prompt), dtype=torch.bool)
     for _ in range(length):
         with torch.inference_mode():
             known = None if side is None else side[:, start : start + ids.size(1)]
             logits = model(ids, known, cache)[:, -1].cpu()
         start += ids.size(1)
-        drawn = torch.multinomial(nucleus(temper(logits, temperature), top_p), 1, generator=generator)  # (B, 1)
-        ids = drawn.to(prompt.device)
+        p = nucleus(temper(logits, temperature), top_p)
+        if keep is not None:
+            p = keep(p)
+            if not (p.isfinite().all() and (p.sum(-1) > 0).all()):
+                raise ValueError("keep left a row without any token to draw: let it allow at least one, such as stop")
+        drawn = torch.multinomial(p, 1, generator=generator)  # (B, 1)
+        if stop is not None:
+            drawn[stopped] = stop
+            stopped |= drawn[:, 0] == stop
         yield drawn[:, 0]
+        if stopped.all():
+            return
+        ids = drawn.to(prompt.device)
 
 
 @torch.inference_mode()
