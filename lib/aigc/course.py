@@ -10,7 +10,7 @@ import torch
 from IPython.display import Markdown, display
 
 from . import released
-from .data import chorales, digits, shakespeare
+from .data import chorales, digits, shakespeare, smollm2
 
 BANDS = Path(__file__).parents[2] / "data" / "bands.json"
 
@@ -59,6 +59,8 @@ def check() -> None:
         "model of text": lambda: released.load("shakespeare"),
         "model of digits": lambda: released.load("digits"),
         "model of chorales": lambda: released.load("chorales"),
+        "model of verse": lambda: released.load("verse"),
+        "language model": smollm2,
     }
     for name, load in parts.items():
         try:

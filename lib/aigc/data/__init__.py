@@ -3,5 +3,7 @@
 from .chorales import Chorale, chorales
 from .digits import digits
 from .shakespeare import shakespeare
+from .smollm import smollm2
+from .verse import verse
 
-__all__ = ["Chorale", "chorales", "digits", "shakespeare"]
+__all__ = ["Chorale", "chorales", "digits", "shakespeare", "smollm2", "verse"]

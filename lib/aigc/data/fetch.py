@@ -1,6 +1,8 @@
 """Where files come from and where they are kept. No other module touches a network or the cache."""
 
 import os
+import shutil
+import subprocess
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -45,6 +47,34 @@ def fetch(url: str, sha256: str, name: str, timeout: float = 30.0) -> Path:
             if isinstance(error, PermissionError) or error.errno is not None and error.errno == 28:
                 raise
             raise ConnectionError(f"cannot download {url}: {error}. Check the network and call this again.") from error
+    return path
+
+
+def fetch_npm(package: str, sha256: str) -> Path:
+    """The archive of an npm package such as "name@1.0.0", fetched once by the program npm into the cache and checked.
+
+    Raises ValueError and ConnectionError as `fetch` does; also ConnectionError if there is no npm.
+    """
+    path = cache_dir() / (package.replace("@", "-") + ".tgz")
+    if path.exists() and pooch.file_hash(str(path)) == sha256:
+        return path
+    if os.environ.get("AIGC_OFFLINE") == "1":
+        raise ConnectionError(f"{path.name} is not in {cache_dir()} and AIGC_OFFLINE=1 forbids to download it")
+    npm = shutil.which("npm")
+    if npm is None:
+        raise ConnectionError(f"{package} is fetched by the program npm: install Node.js, or put {path.name} at {path}")
+    with atomic(path) as partial, tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([npm, "pack", package], cwd=folder, capture_output=True, text=True)
+        found = list(Path(folder).glob("*.tgz"))
+        if done.returncode or len(found) != 1:
+            raise ConnectionError(
+                f"npm cannot fetch {package}: {done.stderr[-300:]}. Check the network; call this again"
+            )
+        if pooch.file_hash(str(found[0])) != sha256:
+            raise ValueError(
+                f"{package} does not hold the bytes we know (sha256 {sha256}): take the version named here"
+            )
+        shutil.copyfile(found[0], partial)
     return path
 
 
