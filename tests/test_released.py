@@ -8,14 +8,15 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from transformers import GPT2LMHeadModel, GPT2Tokenizer
 
-from aigc import data, released
+from aigc import data, released, sample
 from aigc.codecs import notes
 from aigc.codecs.text import CharCodec
 from aigc.evaluate.text import nats_per_token
-from aigc.models.gpt import GPT, GPTConfig
+from aigc.models.gpt import GPT, GPTConfig, loss
 
-NAMES = ("chorales", "digits", "shakespeare")
+NAMES = ("chorales", "digits", "shakespeare", "verse")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -43,6 +44,30 @@ def test_text_and_music_predict_what_is_held_out_far_better_than_chance():
     ids = torch.from_numpy(notes.encode(notes.to_grid(piece.notes, piece.steps)))
     side = torch.from_numpy(notes.side(piece.steps, piece.pickup, piece.steps_per_bar))
     assert nats_per_token(model, ids, model.config.context, side) / math.log(2) < 1  # notes alone: about 2.2
+
+
+def test_the_model_in_gpt2_s_format_is_one_for_transformers():
+    folder = released.FOLDER / "gpt2"
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 5e6
+    card = (released.FOLDER / "gpt2.md").read_text(encoding="utf-8")
+    assert all(word in card for word in ("Data", "Minutes", "Held out", "Limits", "make checkpoints ARGS=gpt2"))
+    tokenizer, model = GPT2Tokenizer.from_pretrained(folder), GPT2LMHeadModel.from_pretrained(folder)
+    text = data.shakespeare("test")[:20_000].replace("\n\n", tokenizer.eos_token)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    ids = torch.tensor(tokenizer.encode(text))
+    nats = nats_per_token(lambda ids, side: model(input_ids=ids).logits, ids, model.config.n_positions)
+    assert nats * len(ids) / len(text) / math.log(2) < 2.8  # bits per character; letters alone: about 4.7
+
+
+def test_the_poet_fills_its_lines_and_predicts_unread_ones():
+    model, vocab = released.load("verse")
+    codec = CharCodec(vocab)
+    start = torch.full((100, 1), codec.encode("\n")[0])
+    drawn = torch.stack(list(sample.tokens(model, start, 21, generator=torch.Generator().manual_seed(0))), dim=1)
+    ended = [codec.decode(row).index("\n") == 20 for row in drawn if codec.encode("\n")[0] in row]
+    assert len(ended) > 95 and sum(ended) > 95
+    poem = torch.tensor([codec.encode("\n床前明月光疑是地上霜舉頭望明月低頭思故鄉\n")])
+    assert loss(model, poem).item() < 6 < math.log(len(vocab))
 
 
 @pytest.fixture
