@@ -1,0 +1,1 @@
+"""Comparisons against named references; each writes one JSON and one table."""

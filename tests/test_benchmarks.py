@@ -1,0 +1,110 @@
+"""The reference of the text benchmark is what it claims to be, and the benchmark measures and refuses as it says."""
+
+import json
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from aigc import data
+from aigc.models import gpt
+from aigc.train import train
+from benchmarks import text
+from benchmarks.plain import Plain, PlainConfig
+
+
+def plain():
+    torch.manual_seed(0)
+    model = Plain(PlainConfig(vocab=11, context=13, layers=2, heads=3, width=21)).double()
+    for weight in model.parameters():
+        nn.init.normal_(weight, std=0.5)
+    return model
+
+
+def test_reference_has_the_size_that_nanogpt_reports():
+    model = Plain(PlainConfig(65))
+    inside = sum(weight.numel() for name, weight in model.named_parameters() if "place" not in name)
+    assert inside == 65 * 128 + 4 * (12 * 128**2 + 2 * 128) + 128  # 0.80 million, without positions
+
+
+def test_reference_cannot_see_the_future_and_its_cache_changes_nothing():
+    model, ids = plain(), torch.randint(11, (2, 7))
+    whole, cache = model(ids), gpt.Cache()
+    changed = ids.clone()
+    changed[0, 5] = (ids[0, 5] + 1) % 11
+    moved = (model(changed) - whole).abs().amax(-1)[0]
+    assert moved[:5].max() == 0 and (moved[5:] > 0).all()
+    parts = torch.cat(
+        [model(ids[:, :3], cache=cache), *(model(ids[:, t : t + 1], cache=cache) for t in range(3, 7))], 1
+    )
+    assert torch.allclose(parts, whole, atol=1e-5)
+
+
+def test_schedules_are_those_published():
+    rate = [text.RATE * text.cosine(iteration / 2000) for iteration in (0, 50, 100, 1050, 2000)]
+    assert rate == pytest.approx([0, 5e-4, 1e-3, 5.5e-4, 1e-4])
+    assert [text.linear(spent) for spent in (0.01, 0.02, 0.52)] == pytest.approx([0.495, 0.98, 0.48])
+
+
+def test_loss_is_that_of_the_whole_last_tenth():
+    corpus = text.Corpus(data.shakespeare("test")[:7001])
+    uniform = lambda ids: torch.zeros(*ids.shape, len(corpus.codec.vocab))
+    assert corpus.loss(uniform) == pytest.approx(math.log(len(corpus.codec.vocab)))
+    assert len(corpus.held_out) == 701 and len(corpus.learn) == 6300
+    asked = []
+    knows = lambda ids: asked.append(ids) or torch.zeros(*ids.shape, 99)
+    corpus.loss(knows)
+    assert torch.equal(torch.cat(asked).flatten(), corpus.held_out[:640])  # each once
+
+
+def test_the_loop_of_the_ablations_is_the_course_s_loop():
+    corpus = text.Corpus(data.shakespeare("test")[:9000])
+    models = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        models.append(text.ours(corpus))
+    recipe = text.recipe(0, 7, bf16=False)
+    batches = [corpus.batch(4, torch.Generator().manual_seed(step)) for step in range(7)]
+    train(models[0], lambda model, step, generator: gpt.loss(model, batches[step]), recipe, progress=False)
+    given = iter(batches)
+    corpus.batch = lambda size, generator: next(given)
+    text.loop(corpus, models[1], text.make_optimizers(models[1], recipe), text.linear, 4, 0, steps=7)
+    for a, b in zip(models[0].parameters(), models[1].parameters()):
+        assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_first_at_takes_the_first_measurement_that_is_low_enough():
+    curve = [(10, 1.0, 2.5), (20, 2.0, 1.9), (30, 3.0, 1.8)]
+    assert text.first_at(curve, 1.9) == 2.0 and text.first_at(curve, 1.0) is None
+
+
+def test_the_benchmark_measures_everything_that_its_table_shows(capsys):
+    found = text.measure(
+        data.shakespeare("test")[:9000], repeats=2, iterations=6, steps=4, length=9, batches=(1, 2, 3), seconds=0.05
+    )
+    assert len(found["races"]) == 2 and len(found["races"][0]["reference"]) == 6
+    assert all(loss < 5 for loss in found["ablations"]["loss"].values()) and len(found["ablations"]["loss"]) == 11
+    for model in ("ours", "reference"):
+        assert found["decoding"][model]["largest_difference"] < 1e-5
+    page = text.table(json.loads(json.dumps(found)))
+    assert page.count("| AdamW") == 0 and "optimizer: AdamW, rate 0.001" in page and "Median ratio" in page
+
+
+def test_cached_decoding_is_exact_and_five_times_as_fast_at_512_tokens():
+    found = text.decoding(gpt.GPT(gpt.GPTConfig(65, 512, 4, 4, 128)), 512, batches=())
+    assert found["largest_difference"] < 1e-5
+    assert found["ratio"] > 5
+
+
+@pytest.mark.parametrize("damage, says", [("missing", "there is no file"), ("folder", "no folder"), ("short", "tenth")])
+def test_what_cannot_be_measured_is_refused_before_it_takes_time(tmp_path, capsys, damage, says):
+    corpus, out = tmp_path / "corpus.txt", tmp_path / "out.json"
+    corpus.write_text("to be or not to be " * (5 if damage == "short" else 500))
+    if damage == "missing":
+        corpus.unlink()
+    if damage == "folder":
+        out = tmp_path / "nowhere" / "out.json"
+    with pytest.raises(SystemExit):
+        text.main(["--corpus", str(corpus), "--json", str(out)])
+    assert says in capsys.readouterr().err and not out.exists()
