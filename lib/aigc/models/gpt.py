@@ -44,7 +44,7 @@ class Cache:
 def rotate(x: Tensor, position: Tensor) -> Tensor:
     """Turn each pair of features by an angle proportional to its position (Su et al. 2021, eq. 34).
 
-    x: (B, heads, T, D), D even; position: (T,). Returns the shape of x. The scalar product of two rotated vectors then
+    x: (..., T, D), D even; position: (T,). Returns the shape of x. The scalar product of two rotated vectors then
     depends on their positions only through the difference.
     """
     half = x.size(-1) // 2
@@ -68,16 +68,17 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, position: Tensor, past: tuple[Tensor, Tensor] | None):
         B, T, C = x.shape
-        q, k, v = self.query_key_value(x).view(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
-        q, k = rotate(norm(q), position), rotate(norm(k), position)
+        qkv = self.query_key_value(x).view(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
+        (q, k), v = rotate(norm(qkv[:2]), position), qkv[2]  # each (B, heads, T, D)
         if past is not None:
             k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
         S = k.size(2)  # the past and the present: the last T of the S keys belong to the T queries
-        distance = torch.arange(S - T, S, device=x.device)[:, None] - torch.arange(S, device=x.device)
-        unseen = (distance < 0) | (distance >= self.context)  # (T, S): the future, and what is too far back
         scores = q @ k.transpose(-1, -2) * q.size(-1) ** -0.5  # (B, heads, T, S)
-        weights = scores.masked_fill(unseen, -torch.inf).softmax(-1)  # each row: where a position looks
-        y = self.dropout(weights) @ v
+        if T > 1:  # a single position, the newest, may see all that the cache keeps
+            distance = torch.arange(S - T, S, device=x.device)[:, None] - torch.arange(S, device=x.device)
+            unseen = (distance < 0) | (distance >= self.context)  # (T, S): the future, and what is too far back
+            scores = scores.masked_fill(unseen, -torch.inf)
+        y = self.dropout(scores.softmax(-1)) @ v  # each row of weights: where a position looks
         keep = self.context - 1  # the next token attends to itself and to so many before it
         past = (k[:, :, S - min(S, keep) :], v[:, :, S - min(S, keep) :])
         return self.output(y.transpose(1, 2).reshape(B, T, C)), past
