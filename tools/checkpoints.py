@@ -17,7 +17,7 @@ from aigc.codecs.text import CharCodec, train_bpe
 from aigc.data.fetch import atomic, cache_dir
 from aigc.evaluate.image import label_accuracy
 from aigc.evaluate.text import nats_per_token
-from aigc.evaluate.verse import rhymes
+from aigc.evaluate.verse import alternates, rhymes
 from aigc.models import flow, gpt, unet
 from aigc.train import Recipe, train
 
@@ -125,11 +125,14 @@ def verse():
         start = torch.full((1000, 1), codec.encode("\n")[0])
         drawn = torch.stack(list(sample.tokens(model, start, 20, generator=torch.Generator().manual_seed(SEED))), dim=1)
         written = [text for text in map(codec.decode, drawn.tolist()) if "\n" not in text]
-        own, poets = (np.mean([rhymes(text) for text in texts]) for texts in (written, data.verse("test")))
+        both = (written, data.verse("test"))
+        rhyme, poets_rhyme = (np.mean([rhymes(text) for text in texts]) for texts in both)
+        tones, poets_tones = (np.mean([alternates(text) for text in texts]) for texts in both)
         uniform = math.log2(len(codec.vocab))
         return (
             f"{bits:.2f} bits per character of {len(rows('test'))} quatrains held out (uniform: {uniform:.2f}); "
-            f"lines 2 and 4 rhyme in {own:.0%} of 1,000 drawn ones (poets: {poets:.0%})"
+            f"of 1,000 drawn ones {rhyme:.0%} rhyme (poets: {poets_rhyme:.0%}), and {tones:.0%} of the lines have "
+            f"different tones at the second and the fourth place (poets: {poets_tones:.0%})"
         )
 
     return model, loss, Recipe(steps=2000, bf16=True, lr=0.02, adamw_lr=0.004, ema=0.99), measure, codec.vocab
