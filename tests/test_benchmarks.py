@@ -81,9 +81,11 @@ def test_first_at_takes_the_first_measurement_that_is_low_enough():
 
 def test_the_benchmark_measures_everything_that_its_table_shows(capsys):
     found = text.measure(
-        data.shakespeare("test")[:9000], repeats=2, iterations=6, steps=4, length=9, batches=(1, 2, 3), seconds=0.05
+        data.shakespeare("test")[:9000], repeats=2, iterations=60, steps=1, length=9, batches=(1, 2, 3)
     )
-    assert len(found["races"]) == 2 and len(found["races"][0]["reference"]) == 6
+    assert len(found["races"]) == 2 and len(found["races"][0]["reference"]) == 4
+    slower = [race["reference"][-1][1] for race in found["races"]]
+    assert found["ablations"]["seconds"] < min(slower) / 3  # an ablation gets the time of ours, not the reference's
     assert all(loss < 5 for loss in found["ablations"]["loss"].values()) and len(found["ablations"]["loss"]) == 11
     for model in ("ours", "reference"):
         assert found["decoding"][model]["largest_difference"] < 1e-5
