@@ -95,16 +95,17 @@ def log_posterior(log_prior, log_likelihood):
 def check_log_posterior(log_posterior):
     log_prior = np.log([0.5, 0.25, 0.25])
     log_likelihood = np.log([[0.1, 0.2, 0.2], [0.9, 0.3, 0.6]])
+    shift = np.array([[500], [3000]])  # another one for each picture
     with np.errstate(all="ignore"):
-        near, far = log_posterior(log_prior, log_likelihood), log_posterior(log_prior, log_likelihood - 2000)
+        near, far = log_posterior(log_prior, log_likelihood), log_posterior(log_prior, log_likelihood - shift)
     assert np.shape(near) == (2, 3), f"one number for each picture and digit: (2, 3), not {np.shape(near)}"
     assert (np.nan_to_num(near) <= 1e-12).all(), "a logarithm of a probability is never above 0: return logarithms"
     assert not np.allclose(np.exp(near).sum(0), 1), "each picture is a row: normalise over the digits, the last axis"
     assert np.allclose(np.exp(near).sum(1), 1), "each row must be a distribution: subtract the logarithm of its sum"
     assert not np.allclose(near[0], np.log([0.2, 0.4, 0.4])), "the prior of the first digit is higher: add log_prior"
     assert np.allclose(near[0], np.log([1 / 3, 1 / 3, 1 / 3])), "0.5 x 0.1 and 0.25 x 0.2 are equal, so each gets 1/3"
-    assert np.isfinite(far).all(), "exp(-2000) is 0 in a computer: subtract the largest of the row before you take exp"
-    assert np.allclose(near, far), "a factor common to all digits cancels: -2000 for all must change nothing"
+    assert np.isfinite(far).all(), "exp(-3000) is 0 in a computer: subtract the largest of each row before you take exp"
+    assert np.allclose(near, far), "a factor common to all digits of a picture cancels: it must change nothing"
 
 
 check_log_posterior(log_posterior)
@@ -116,6 +117,12 @@ def through_exp(log_prior, log_likelihood):
     return np.log(joint / joint.sum(1, keepdims=True))
 
 
+def largest_of_all(log_prior, log_likelihood):
+    joint = log_prior + log_likelihood
+    chance = np.exp(joint - joint.max())
+    return np.log(chance / chance.sum(1, keepdims=True))
+
+
 def wrong_axis(log_prior, log_likelihood):
     joint = log_prior + log_likelihood
     return joint - logsumexp(joint, axis=0, keepdims=True)
@@ -123,6 +130,7 @@ def wrong_axis(log_prior, log_likelihood):
 
 MISCONCEPTIONS = {
     "underflow": (through_exp, "subtract the largest"),
+    "the largest of all pictures": (largest_of_all, "subtract the largest of each row"),
     "softmax over the wrong axis": (wrong_axis, "the last axis"),
     "prior forgotten": (lambda p, l: l - logsumexp(l, axis=1, keepdims=True), "add log_prior"),
     "probabilities": (lambda p, l: softmax(p + l, axis=1), "return logarithms"),
@@ -362,14 +370,14 @@ def check_guided(guided):
     x = np.array([-1.0, 0.0, 0.5, 2.0])
     score, pull = -x, 2 - x
     assert np.shape(guided(score, pull, 1.0)) == (4,), "one number for each x"
+    three = guided(score, pull, 3.0)
+    assert not np.allclose(three, 3 * score + pull), "the weight belongs to the classifier, not to the score"
+    assert not np.allclose(three, 3 * (score + pull)), "weight 3 is not the posterior cooled: leave the score alone"
     assert np.allclose(guided(score, pull, 0.0), score), "weight 0 must leave the generator as it is"
     one = guided(score, pull, 1.0)
     assert not np.allclose(one, score - pull), "the pull leads to where y is more probable: add it, do not subtract it"
     assert not np.allclose(one, pull), "at weight 1 the score must still be there: this is no mixture of the two"
     assert np.allclose(one, score + pull), "weight 1 must be Bayes' formula: the sum of the two"
-    three = guided(score, pull, 3.0)
-    assert not np.allclose(three, 3 * score + pull), "the weight belongs to the classifier, not to the score"
-    assert not np.allclose(three, 3 * (score + pull)), "weight 3 is not the posterior cooled: leave the score alone"
     assert np.allclose(three, score + 3 * pull), "three times the pull, once the score"
 
 
@@ -377,11 +385,8 @@ check_guided(guided)
 
 ### BEGIN HIDDEN TESTS
 MISCONCEPTIONS = {
-    "weight on the score": (
-        lambda s, g, w: s + g if w == 1 else s if w == 0 else w * s + g,
-        "belongs to the classifier",
-    ),
-    "weight on both": (lambda s, g, w: w * (s + g) if w else s, "leave the score alone"),
+    "weight on the score": (lambda s, g, w: w * s + g, "belongs to the classifier"),
+    "weight on both": (lambda s, g, w: w * (s + g), "leave the score alone"),
     "mixture": (lambda s, g, w: (1 - w) * s + w * g, "no mixture"),
     "sign": (lambda s, g, w: s - w * g, "do not subtract"),
     "always on": (lambda s, g, w: s + (1 + w) * g, "weight 0"),
@@ -421,21 +426,23 @@ def implied_prior(keys):
 
 # %% nbgrader={"grade": true, "grade_id": "02-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_implied_prior(implied_prior):
-    keys = np.array([[1.0, 0, 0, 0], [0, 2.0, 0, 0], [1.0, 1, 1, 1]])  # lengths 1, 2 and 2; d = 4
+    keys = np.eye(9)[:3]
+    keys[1], keys[2] = 3 * keys[1], 1  # lengths 1, 3 and 3; d = 9
     p = implied_prior(keys)
     assert np.shape(p) == (3,), f"one number for each position: (3,), not {np.shape(p)}"
     assert np.isclose(p.sum(), 1), "a prior sums to one: normalise over the positions"
-    assert np.isclose(p[1], p[2]), "only the length of a key counts: keys 1 and 2 both have length 2"
+    assert np.isclose(p[1], p[2]), "only the length of a key counts: keys 1 and 2 both have length 3"
     assert not np.isclose(p[0], p[1]), "a flat prior makes the two equal only for keys of one length"
     assert p[1] > p[0], "attention prefers long keys, and the prior has to explain it: mind the sign"
     ratio = np.log(p[1] / p[0])
-    assert not np.isclose(ratio, 0.25), "the square of the length, not the length"
-    assert not np.isclose(ratio, 1.5), "the variance of the clouds is the root of d, here 2: divide by it too"
-    assert not np.isclose(ratio, 1.5 / 4), "the variance of the clouds is the root of d, not d itself"
-    assert np.isclose(ratio, 0.75), f"(4 - 1) / (2 x 2) is 0.75, not {ratio:.3f}"
-    q = np.array([0.3, -1.0, 0.7, 0.2])
-    near = softmax(np.log(p) - ((q - keys) ** 2).sum(1) / 4)
-    assert np.allclose(near, softmax(keys @ q / 2)), "with this prior the posterior must be the row of attention"
+    assert not np.isclose(ratio, 2 / 6), "the square of the length, not the length"
+    assert not np.isclose(ratio, 8 / 2), "the variance of the clouds is the root of d, here 3: divide by it too"
+    assert not np.isclose(ratio, 8 / 3), "the exponent of a Gaussian has twice its variance below: the 2 is missing"
+    assert not np.isclose(ratio, 8 / 18), "the variance of the clouds is the root of d, not d itself"
+    assert np.isclose(ratio, 8 / 6), f"(9 - 1) / (2 x 3) is 1.333, not {ratio:.3f}"
+    q = np.linspace(-1, 1, 9)
+    near = softmax(np.log(p) - ((q - keys) ** 2).sum(1) / 6)
+    assert np.allclose(near, softmax(keys @ q / 3)), "with this prior the posterior must be the row of attention"
 
 
 check_implied_prior(implied_prior)
@@ -446,6 +453,7 @@ MISCONCEPTIONS = {
     "sign": (lambda k: softmax(-(k**2).sum(1) / (2 * np.sqrt(k.shape[1]))), "mind the sign"),
     "length, not its square": (lambda k: softmax(np.sqrt((k**2).sum(1)) / (2 * np.sqrt(k.shape[1]))), "the square"),
     "without the root of d": (lambda k: softmax((k**2).sum(1) / 2), "divide by it too"),
+    "without the 2": (lambda k: softmax((k**2).sum(1) / np.sqrt(k.shape[1])), "the 2 is missing"),
     "d for its root": (lambda k: softmax((k**2).sum(1) / (2 * k.shape[1])), "not d itself"),
     "not normalised": (lambda k: np.exp((k**2).sum(1) / (2 * np.sqrt(k.shape[1]))), "sums to one"),
     "over the features": (lambda k: softmax((k**2).sum(0) / (2 * np.sqrt(k.shape[1]))), "one number for each"),
@@ -459,9 +467,11 @@ for spread in (0.0, 0.05, 0.1, 0.2, 0.5):
     keys *= np.sqrt(64) * (1 + spread * rng.normal(size=(100, 1))) / np.linalg.norm(keys, axis=1, keepdims=True)
     p = implied_prior(keys)
     print(f"lengths differ by {spread:.0%}: he believes in {np.exp(-(p * np.log(p)).sum()):.0f} of 100 positions")
+p = implied_prior(rng.normal(size=(100, 64)))
+print(f"Gaussian keys: he believes in {np.exp(-(p * np.log(p)).sum()):.0f} of 100 positions")
 
 # %% [markdown]
 # The number of positions is the exponential of the prior's entropy, in nats. A network that lets the lengths of its
-# keys differ as much as Gaussian numbers do (by about 9% at $d = 64$) is still near a flat prior; one whose lengths
-# differ by a fifth would have to be nearly sure where to look before it has seen any query. That is one more reason
-# not to read the rows as beliefs.
+# keys differ as much as Gaussian numbers do (by about 9% at $d = 64$) is still near a flat prior. Where lengths differ
+# by a fifth, he has given up most of the positions before he has seen any query; where they differ by a half, he is
+# nearly sure where to look. That is one more reason not to read the rows as beliefs.
