@@ -274,7 +274,8 @@ assert torch.allclose(look, weights) and torch.allclose(y[2], torch.tensor([2.0,
 # e^{-|q - k_i|^2 / 2\sqrt d} \tag{3.4}$$
 #
 # for $|q - k_i|^2 = |q|^2 - 2\, q \cdot k_i + |k_i|^2$, and only the middle term depends on $i$. So a row of attention
-# has the *form* of a posterior over places. With keys of different lengths it does not have even that.
+# has the *form* of a posterior over places. With keys of different lengths it fits only a prior that prefers the long
+# ones, (2.6).
 
 # %%
 d, places = 16, 7

@@ -503,8 +503,8 @@ def write_record(prompt: str, most: int = 60) -> tuple[str, float]:
     text, cache, thick = "", None, 0.0
     for _ in range(most):
         out = talker(ids, past_key_values=cache, use_cache=True)
-        p, order = out.logits[0, -1].float().softmax(-1).sort(descending=True)
-        good = [i for i, token in enumerate(order[:2000].tolist()) if allowed(text, token)][:20]
+        p, order = out.logits[0, -1].float().softmax(-1).topk(2000)
+        good = [i for i, token in enumerate(order.tolist()) if allowed(text, token)][:20]
         thick -= log2(p[good].sum())
         token = int(order[good[0]])
         if token == END:
