@@ -4,7 +4,8 @@ In one run, on the same threads: (a) a plain GPT-2-style decoder with AdamW, at 
 Shakespeare's characters on a CPU, and (b) the course's model and recipe. Both learn from the first nine tenths of the
 file. Validation loss is the mean over the whole last tenth, in nats per character, read in windows of 64 that do not
 overlap, so each character is predicted from 0 to 63 others. Seconds are those of training; evaluation is left out.
-Writes OUT and a table beside it, OUT with the ending .md.
+Each processor is a row of its own, named after its vectors and the precision that the course chooses on it. Writes the
+row into OUT, keeps the rows of others there, and writes a page of all beside it, OUT with the ending .md.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from torch.nn import functional as F
 from aigc import sample
 from aigc.codecs.text import CharCodec
 from aigc.data.fetch import atomic
+from aigc.machine import autocast, precision
 from aigc.models import gpt
 from aigc.train import Recipe, make_optimizers, train
 from benchmarks.plain import Plain, PlainConfig
@@ -31,7 +33,7 @@ from benchmarks.plain import Plain, PlainConfig
 WINDOW = 64
 ITERATIONS, BATCH, RATE, LEAST, WARMUP = 2000, 12, 1e-3, 1e-4, 100  # of the reference: nanoGPT, CPU settings
 OURS = dict(layers=2, heads=2, width=128)
-OUR_BATCH, STEPS = 32, 180
+OUR_BATCH, STEPS = 16, 260
 LENGTH = 512  # tokens to decode
 
 
@@ -67,7 +69,7 @@ def ours(corpus: Corpus) -> gpt.GPT:
 
 
 def recipe(seed: int, steps: int | None = STEPS, **changed) -> Recipe:
-    return Recipe(**dict(dict(steps=steps, bf16=True, lr=0.05, adamw_lr=0.01, seed=seed), **changed))
+    return Recipe(**dict(dict(steps=steps, fast=True, lr=0.05, adamw_lr=0.01, seed=seed), **changed))
 
 
 def linear(spent: float) -> float:
@@ -91,7 +93,7 @@ def adamw(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
     return [torch.optim.AdamW([g for g in groups if g["params"]], lr=rate, betas=(0.9, 0.99))]
 
 
-def loop(corpus, model, optimizers, schedule, batch, seed, bf16=False, clip=0.0, steps=None, seconds=None, every=0):
+def loop(corpus, model, optimizers, schedule, batch, seed, fast=False, clip=0.0, steps=None, seconds=None, every=0):
     """A plain training loop, until `steps` or `seconds` are spent. Returns a list of (step, seconds, loss)."""
     highest = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     generator = torch.Generator().manual_seed(seed)
@@ -102,7 +104,7 @@ def loop(corpus, model, optimizers, schedule, batch, seed, bf16=False, clip=0.0,
         for optimizer, rates in zip(optimizers, highest):
             for group, lr in zip(optimizer.param_groups, rates):
                 group["lr"] = lr * rate
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with autocast(torch.device("cpu"), fast):
             loss = gpt.loss(model, corpus.batch(batch, generator))
         loss.backward()
         if clip:
@@ -142,7 +144,8 @@ def run_ours(corpus: Corpus, seed: int, steps: int, every: int) -> list[tuple[in
 
 def ablations(corpus: Corpus, seconds: float, seed: int = 0) -> dict[str, float]:
     """Validation loss after the same seconds of training, with one thing at a time as in the reference."""
-    kept = dict(schedule=linear, batch=OUR_BATCH, bf16=True)
+    kept = dict(schedule=linear, batch=OUR_BATCH, fast=True)
+    other = "float32" if precision() is torch.bfloat16 else "bfloat16"
     plain = lambda layers: lambda: Plain(PlainConfig(len(corpus.codec.vocab), WINDOW, layers))
     muon = lambda rate: lambda model: make_optimizers(model, recipe(seed, lr=rate, adamw_lr=rate / 5))
     normal = (lambda: ours(corpus), muon(0.05))
@@ -155,15 +158,18 @@ def ablations(corpus: Corpus, seconds: float, seed: int = 0) -> dict[str, float]
         "schedule: 100/2000 up, cosine to a tenth": (*normal, dict(schedule=cosine)),
         "architecture: plain, 2 layers": (plain(2), normal[1], {}),
         "architecture: plain, 4 layers": (plain(4), normal[1], {}),
-        "precision: float32": (*normal, dict(bf16=False)),
-        f"batch: {BATCH}": (*normal, dict(batch=BATCH)),
+        f"precision: {other}": (*normal, {}),
+        **{f"batch: {size}": (*normal, dict(batch=size)) for size in (BATCH, 32)},
         **{f"rate of Muon: {rate} (AdamW: a fifth)": (normal[0], muon(rate), {}) for rate in (0.02, 0.1)},
     }
     found = {}
     for name, (make, optimizers, changed) in changes.items():
         torch.manual_seed(seed)
         model = make()
+        before = os.environ.get("AIGC_PRECISION", "")
+        os.environ["AIGC_PRECISION"] = other if name.startswith("precision") else before
         found[name] = loop(corpus, model, optimizers(model), seed=seed, seconds=seconds, **(kept | changed))[-1][2]
+        os.environ["AIGC_PRECISION"] = before  # empty decides as nothing does
         print(f"{name}: {found[name]:.4f}", flush=True)
     return found
 
@@ -227,7 +233,7 @@ def measure(text: str, repeats=3, iterations=ITERATIONS, steps=STEPS, length=LEN
     ratios = [race["ratio"] or math.inf for race in races]
     spent = statistics.median(race["ours"][-1][1] for race in races)
     return {
-        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
+        "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads()},
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "corpus": {"characters": len(text), "vocabulary": V, "held_out": len(corpus.held_out)},
         "races": races,
@@ -240,12 +246,28 @@ def measure(text: str, repeats=3, iterations=ITERATIONS, steps=STEPS, length=LEN
     }
 
 
+def row() -> str:
+    """The name of this processor's row: the vectors that torch uses, and the precision that the course chooses."""
+    return f"{torch.backends.cpu.get_cpu_capability()} {str(precision()).removeprefix('torch.')}"
+
+
+def page(rows: dict[str, dict]) -> str:
+    """All rows: first what they come to, then each with everything that was measured."""
+    about = "`python -m benchmarks.text`: each row on a processor of its own, with a reference run of its own there."
+    lines = ["# Text: learning and writing", "", about]
+    lines += ["", "| processor | reference, seconds | ours to its loss, seconds | median ratio |", "|:--|--:|--:|--:|"]
+    middle = lambda values: f"{statistics.median(values):.1f}"
+    for name, found in rows.items():
+        reference = middle([race["reference"][-1][1] for race in found["races"]])
+        ours = middle([race["seconds_to_reach"] or math.inf for race in found["races"]])
+        lines.append(f"| {name} | {reference} | {ours} | {found['median_ratio']:.3f} |")
+    return "\n".join(lines) + "\n" + "".join(f"\n## {name}\n\n{table(found)}" for name, found in rows.items())
+
+
 def table(found: dict) -> str:
     versions, machine, corpus = found["versions"], found["machine"], found["corpus"]
     lines = [
-        "# Text: learning and writing",
-        "",
-        f"`python -m benchmarks.text`, torch {versions['torch']}, {machine['threads']} threads. "
+        f"torch {versions['torch']}, {machine['threads']} threads. "
         f"{corpus['characters']:,} characters, of which the last {corpus['held_out']:,} are held out; nats per "
         f"character over all of them, in windows of {WINDOW} that do not overlap.",
         "",
@@ -283,10 +305,12 @@ def main(arguments: list[str]) -> int:
         found = measure(options.corpus.read_text(encoding="utf-8"))
     except ValueError as error:
         parser.error(str(error))
-    for path, content in ((options.json, json.dumps(found, indent=1)), (options.json.with_suffix(".md"), table(found))):
+    rows = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {}
+    rows = dict(sorted((rows | {row(): found}).items()))
+    for path, content in ((options.json, json.dumps(rows, indent=1)), (options.json.with_suffix(".md"), page(rows))):
         with atomic(path) as partial:
             partial.write_text(content, encoding="utf-8")
-    print(table(found))
+    print(page(rows))
     return 0
 
 

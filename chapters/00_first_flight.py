@@ -9,7 +9,7 @@
 # ## What you need
 #
 # Nothing but curiosity. Click into a cell and press Shift+Enter, or choose *Run > Run All Cells* and watch.
-# Measured: 27 s, 0.8 GB on two cores.
+# Measured: 38 s on a plain laptop, 0.9 GB.
 
 # %%
 from importlib.util import find_spec
@@ -280,8 +280,7 @@ course.expect("00.chorale_bits", total / count / np.log(2), baseline=np.log2(not
 asked = np.arange(50) % 10
 right = label_accuracy(draw(asked.tolist(), seed=course.seed() + 1), asked, *data.digits())
 real = label_accuracy(*data.digits("test"), *data.digits())
-course.expect("00.digits_right", right, baseline=0.1)
-print(f"real digits that no one trained on: {real:.1%}")
+print(f"the digit asked for: {right:.0%} of the drawn ones, {real:.1%} of real ones that no one trained on")
 assert right > real > 0.9
 
 # %% [markdown]
@@ -353,7 +352,7 @@ deaf = label_accuracy(draw(asked.tolist(), guidance=0.0, seed=course.seed() + 1)
 stuck = "".join(write("JULIET:\n", 600, temperature=0))
 feverish = "".join(write("JULIET:\n", 120, temperature=2))
 assert deaf < 0.4 < right
-course.expect("00.digits_deaf", deaf, baseline=0.1)
+course.expect("00.digits_deaf", deaf, baseline=right)
 print("temperature 0:", stuck[:300], "\n\ntemperature 2:", feverish, sep="\n")
 
 # %% [markdown]

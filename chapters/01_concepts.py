@@ -14,7 +14,7 @@
 # ## What you need
 #
 # Python, NumPy arrays, and the rule $\log(ab) = \log a + \log b$. No earlier chapter.
-# Measured: 25 s, 1.1 GB on two cores.
+# Measured: 27 s on a plain laptop, 1.2 GB.
 
 # %%
 import time
@@ -433,8 +433,7 @@ print(f"uniform 1.000, amount of ink alone {baseline:.3f}")
 print(", ".join(f"{name} {value:.3f}" for name, value in costs.items()), "bits per pixel")
 gift = np.log2(10) / 784  # bits per pixel, for being told the digit
 assert costs["writer"] + gift < costs["scribe"] < costs["ghost"] < baseline < 1
-for name, value in costs.items():
-    course.expect(f"01.{name}_bits", value, baseline=baseline)
+course.expect("01.writer_bits", costs["writer"], baseline=costs["ghost"])
 
 # %% [markdown]
 # By this measure the scribe, who has never heard of digits, is far ahead of the ghost, who was told which digit it
@@ -478,9 +477,7 @@ verdict = {name: judge(pictures) for name, pictures in {"people": real, **drawn}
 for name, (whole, right) in verdict.items():
     print(f"{name:<8}in one piece {whole:.2f}, the digit asked for {right:.2f}")
 assert verdict["ghost"][1] > verdict["scribe"][1] + 0.4 and verdict["ghost"][0] < 0.05 < verdict["scribe"][0]
-course.expect("01.ghost_named", verdict["ghost"][1], baseline=0.1)
-course.expect("01.writer_named", verdict["writer"][1], baseline=0.1)
-course.expect("01.writer_whole", verdict["writer"][0], baseline=verdict["ghost"][0])
+course.expect("01.ghost_named", verdict["ghost"][1], baseline=verdict["writer"][1])
 
 # %% [markdown]
 # So likelihood and looks can disagree, and it is no bug. Here is the strongest form of it (after Theis et al. 2016).
@@ -737,7 +734,6 @@ def share_of_men(text: str) -> tuple[float, int]:
 (data_share, _), (model_share, n) = share_of_men(play), share_of_men(essay)
 print(f"he, him, his among the pronouns: plays {data_share:.0%}, machine {model_share:.0%}")
 assert abs(model_share - data_share) < 4 * np.sqrt(data_share * (1 - data_share) / n)  # four standard errors
-course.expect("01.men", model_share, baseline=data_share)
 
 # %% [markdown]
 # It is no accident either. A chain fitted by counting visits every run of up to $k+1$ letters as often, in the long
@@ -810,7 +806,6 @@ lines = [len(line) + 1 for line in play.split("\n") if line]
 usual = int(np.median([n for n in lines if n > 25]))
 print(f"the hump stands at a distance of about {hump}; the usual line has {usual} characters")
 assert abs(hump - usual) <= 6 and plays[list(distances).index(hump)] > 3 * floor
-course.expect("01.hump", hump, baseline=usual)
 
 # %% [markdown]
 # It is the line. Ten syllables fill a line of verse, and the edition wraps its prose at about the same width, so a line

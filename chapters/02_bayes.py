@@ -15,7 +15,7 @@
 # ## What you need
 #
 # Chapter 01: counting, chains, bits. The softmax, $e^{a_i} / \sum_j e^{a_j}$; the derivative of a logarithm.
-# Measured: 24 s, 1.6 GB on two cores.
+# Measured: 29 s on a plain laptop, 1.5 GB.
 
 # %%
 import copy
@@ -362,7 +362,6 @@ print(f"queries are as long as keys; in the Gaussian game they would be {(1 + d*
 print(f"on the sphere an honest posterior shows a mean cosine of {honest:.3f}")
 print(f"heads that show more than twice as much: {int((believed > 2 * honest).sum())} of {len(believed)}")
 assert (believed > 2 * honest).all()
-course.expect("02.row_cosine", believed.mean(), baseline=honest)
 
 # %% [markdown]
 # Not one head passes. Can anybody? Let a player who *does* play the game on the sphere take the test, with the keys of
@@ -499,7 +498,6 @@ drawn = rng.random((30, 784)) < theta[np.arange(30) % 10]
 alt = "Three rows of the digits 0 to 9 as a cloud of dots: the places are right, the strokes are missing."
 show.images((255 * (1 - drawn.reshape(-1, 28, 28))).astype(np.uint8), columns=10, alt=alt)
 assert right > 0.7
-course.expect("02.digit_right", right, baseline=0.1)
 
 # %% [markdown]
 # It draws with dust, and yet it reads most digits. Turned round, a poor painter makes a passable reader: to tell a 3
@@ -572,7 +570,6 @@ halves = {
 for name, value in halves.items():
     print(f"{name:<22}{value:.4f} bits per hidden pixel")
 assert halves["beta"] < halves["does not look"] < halves["trusts all witnesses"]
-course.expect("02.half_bits", halves["beta"], baseline=halves["does not look"])
 
 # %%
 chosen = np.array([np.flatnonzero(answer == y)[0] for y in range(10)])
@@ -787,8 +784,7 @@ assert (
 assert wrong["both"] < wrong["channel alone"] / 1.5 and wrong["looked up"] > wrong["channel alone"]
 known = set(pairs)
 assert np.mean([pair in known for pair in zip(truth[slipped], typed[slipped])]) < 0.5  # most slips are new
-for key, name in zip(("channel", "language", "words", "both"), scores):
-    course.expect(f"02.spell_{key}", wrong[name], baseline=wrong["as typed"])
+course.expect("02.spell_both", wrong["both"], baseline=wrong["channel alone"])
 for i in [i for i in range(len(page)) if page[i] != unread[i] and len(page[i]) > 7][:5]:
     print("\ntyped:   ", " ".join(page[i]), "\nrestored:", " ".join(restored["both"][i]))
 
@@ -963,7 +959,6 @@ for side, right in ((-1, False), (1, True)):  # w = 2: narrower, and pushed outw
     assert bump.std() < 0.9 * width[0] and side * (bump.mean() - centre[2 if right else 0]) > 0.1
 assert (made["w = 1, clean"] > centre[1]).double().mean() < 0.03
 course.expect("02.guided_2", far["w = 2"], baseline=chance)
-course.expect("02.guided_clean", far["w = 1, clean"], baseline=chance)
 fig, axes = plt.subplots(1, 3, figsize=(9, 3), sharex=True, sharey=True)
 density = everything * wish
 for ax, (name, x) in zip(axes, list(made.items())[1:], strict=True):

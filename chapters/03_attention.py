@@ -14,7 +14,7 @@
 # ## What you need
 #
 # Chapter 01 (bits, chains, held-out plays), the scalar product of two vectors, and $e^{a+b} = e^a e^b$.
-# Measured: 50 s, 1.7 GB on two cores.
+# Measured: 83 s on a plain laptop, 1.9 GB.
 
 # %%
 import re
@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu
 
-from aigc import course, data, released, sample, show
+from aigc import course, data, machine, released, sample, show
 from aigc.codecs.text import CharCodec
 from aigc.evaluate.text import nats_per_token
 from aigc.models import gpt, ngram
@@ -513,7 +513,7 @@ def loss(model: torch.nn.Module, step: int, generator: torch.Generator) -> Tenso
 
 
 # %% tags=["nbval-ignore-output"]
-recipe = Recipe(steps=430, bf16=True, lr=0.03, adamw_lr=0.006, seed=course.seed())
+recipe = Recipe(steps=430, fast=True, lr=0.03, adamw_lr=0.006, seed=course.seed())
 history = train(student, loss, recipe)
 
 # %%
@@ -533,7 +533,7 @@ def cost(model: torch.nn.Module, ids: np.ndarray) -> np.ndarray:
     out, half = torch.zeros(len(ids) - 1), window // 2
     for start in torch.arange(0, len(out) - half, half).split(64):
         at = (start[:, None] + torch.arange(window)).clamp(max=len(out) - 1)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+        with torch.inference_mode(), machine.autocast(device):
             logits = model(ids[at].to(device)).cpu()
         bits = -logits.log_softmax(-1).gather(2, ids[at + 1][..., None])[..., 0] / log(2)
         for begin, row in zip(start.tolist(), bits):
@@ -543,7 +543,7 @@ def cost(model: torch.nn.Module, ids: np.ndarray) -> np.ndarray:
 
 
 young = cost(student, test)
-with torch.autocast(device.type, torch.bfloat16):
+with machine.autocast(device):
     mean = nats_per_token(student, torch.tensor(test).to(device), 64) / log(2)
 assert abs(young.mean() - mean) < 1e-2
 course.expect("03.gpt_bits", young.mean(), baseline=bits(counter, test))
@@ -579,8 +579,6 @@ ends = {name: c[line].mean() for name, c in costs.items()}
 assert max(C["Kneser-Ney, the same letters"], C["Kneser-Ney, all letters"]) < C["our GPT"]  # question 1
 assert C["the course's GPT"] < C["Kneser-Ney, all letters"] - 0.05  # but it stops, and attention goes on
 assert ends["our GPT"] < min(ends[name] for name in C if "GPT" not in name) - 0.1  # question 2
-course.expect("03.gpt_line_bits", ends["our GPT"], baseline=ends["Kneser-Ney, all letters"])
-course.expect("03.released_line_bits", ends["the course's GPT"], baseline=ends["Kneser-Ney, all letters"])
 
 # %% [markdown]
 # An honest table. **Counting wins the first round**, on the same letters too: a counter needs to see a thing once, a
@@ -689,12 +687,12 @@ assert all("\n" in words for words in said.values())
 
 # %%
 writer, config = writer.cpu(), writer.config
-at = torch.arange(0, 60 * 128, 128)[:, None] + torch.arange(128)
+at = torch.arange(0, 40 * 128, 128)[:, None] + torch.arange(128)
 ids, following = torch.tensor(test)[at], torch.tensor(test)[at + 1]
 
 
 def consider(**broken) -> tuple[Tensor, list[Tensor]]:
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), machine.autocast(torch.device("cpu")):
         return read(writer.state_dict(), ids, config, **broken)
 
 
@@ -750,8 +748,8 @@ ax.annotate("the head that looks at line breaks", (rise[verse][1] + 0.006, rise[
 ax.set(xlabel="rise elsewhere, bits", ylabel="rise at line ends, bits", title="each dot: one head silenced")
 show.figure(fig, alt="Several dots lie above the diagonal; the one at the left edge costs nothing but line ends.")
 assert max(rise, key=lambda head: rise[head][0] / max(rise[head][1], 0.01)) == verse
+print(f"silenced, it costs {rise[verse][0]:.2f} bits at the end of a line, and {rise[verse][1]:.2f} elsewhere")
 assert rise[verse][0] > 10 * rise[verse][1]
-course.expect("03.verse_head", rise[verse][0], baseline=rise[verse][1])
 
 # %% [markdown]
 # The experiment agrees with the map. Other heads are needed at line ends too, but the model needs them everywhere; this
@@ -780,7 +778,7 @@ def learn(layers: int) -> gpt.GPT:
     torch.manual_seed(course.seed())
     model = gpt.GPT(gpt.GPTConfig(vocab=16, context=REFRAIN, layers=layers, heads=2, width=64)).to(device)
     listen = lambda model, step, generator: gpt.loss(model, refrains(32, generator)[0].to(device))
-    train(model, listen, Recipe(steps=200, bf16=True, lr=0.04, adamw_lr=0.008, seed=course.seed()))
+    train(model, listen, Recipe(steps=200, fast=True, lr=0.04, adamw_lr=0.008, seed=course.seed()))
     return model
 
 
@@ -798,8 +796,7 @@ for layers, pupil in pupils.items():
         p = pupil(songs[:, :-1]).log_softmax(-1).gather(2, songs[:, 1:, None])[..., 0]
     repeated[layers] = (-p[again] / log(2)).mean().item()
 assert repeated[2] < 0.7 < 1.5 < repeated[1] < log2(7) < 4 < counted
-course.expect("03.refrain_one_layer", repeated[1], baseline=4)
-course.expect("03.refrain_two_layers", repeated[2], baseline=4)
+course.expect("03.refrain_two_layers", repeated[2], baseline=repeated[1])
 
 # %% [markdown]
 # The table does not even reach the 4 bits of a die: it believes the words of other texts. The pupil with two layers
@@ -899,28 +896,27 @@ patients, claimed = {}, {}
 for name, parts in variants.items():
     torch.manual_seed(course.seed())
     patients[name] = Broken(**parts).to(device)
-    recipe = Recipe(steps=130, bf16=True, lr=0.03, adamw_lr=0.006, seed=course.seed())
+    recipe = Recipe(steps=130, fast=True, lr=0.03, adamw_lr=0.006, seed=course.seed())
     claimed[name] = np.mean(train(patients[name], loss, recipe)[-20:]) / log(2)
 
 # %% [markdown]
 # How do we examine a network without a mask? Its loss was measured with the answers on the table. An honest question
 # is the *last* place of a window: there is no future to be seen.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 at = torch.randint(len(unread) - 64, (1000, 1), generator=torch.Generator().manual_seed(7)) + torch.arange(65)
 exam = torch.tensor(unread)[at]
 honest = {}
 for name, patient in patients.items():
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+    with torch.inference_mode(), machine.autocast(device):
         last = patient(exam[:, :-1].to(device))[:, -1].cpu().log_softmax(-1)
     honest[name] = -last.gather(1, exam[:, -1:]).mean().item() / log(2)
+    print(f"{name:<14}bits per character, honestly {honest[name]:.2f}; by its training loss {claimed[name]:.2f}")
+
+# %%
 assert claimed["no mask"] < C["the course's GPT"] / 3 and honest["no mask"] > log2(V)  # a leak
 assert honest["one head"] < honest["whole"] + 0.1 < honest["no positions"] < honest["no mask"] - 1
-course.expect("03.whole", honest["whole"], baseline=log2(V))
-course.expect("03.no_positions", honest["no positions"], baseline=honest["whole"])
-course.expect("03.one_head", honest["one head"], baseline=honest["whole"])
-course.expect("03.no_mask", honest["no mask"], baseline=honest["whole"])
-course.expect("03.no_mask_claims", claimed["no mask"], baseline=claimed["whole"])
+course.expect("03.no_mask", honest["no mask"], baseline=log2(V))
 
 # %% [markdown]
 # **No mask**: within seconds the training loss falls to less than a third of what the course's GPT reached in minutes.

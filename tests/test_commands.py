@@ -98,8 +98,9 @@ def test_workflows_run_what_the_readme_says(workflow):
     assert any(re.match(r"make test|python tools/setup\.py test", line) for line in lines)
 
 
-def test_continuous_integration_runs_make_test():
-    assert re.search(r"^make test\b", text(".ci/run"), re.MULTILINE)
+def test_continuous_integration_runs_make_test_and_then_the_plain_laptop():
+    assert re.search(r"^make test\b.*\nmake processors ARGS=laptop\b", text(".ci/run"), re.MULTILINE)
+    assert "make processors" in [step.get("run") for step in steps(ROOT / ".github/workflows/newest.yml")]
     assert "set -e" in text(".ci/run"), ".ci/run has to fail where make test fails"
 
 

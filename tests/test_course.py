@@ -1,14 +1,21 @@
 """Seeds, devices, bands and the closing table of a chapter."""
 
+import base64
+import io
 import json
+import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
-from aigc import course
-from tools.bands import band
+from aigc import course, show
+from tools.bands import LEVEL, SEEDS, TOLERANCE, band
+from tools.notebooks import sources
+from tools.processors import ROWS
 
+EXPECT = re.compile(r'^course\.expect\("([^"]+)"', re.MULTILINE)
 BAND = {
     "quantity": "text, held out",
     "unit": "bits",
@@ -28,35 +35,67 @@ def bands(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_inside_the_band_the_line_does_not_depend_on_the_value(bands, capsys):
+@pytest.fixture
+def shown(monkeypatch):
+    """What is displayed: each picture's data and metadata."""
+    pictures = []
+    monkeypatch.setattr(show, "display", lambda data, metadata, raw: pictures.append((data, metadata["image/png"])))
+    return pictures
+
+
+def test_inside_the_band_the_text_does_not_depend_on_the_value_and_the_picture_does(bands, shown, capsys):
     course.expect("03.bits", 2.11)
     course.expect("03.bits", torch.tensor(2.3))
-    first, second = capsys.readouterr().out.splitlines()
-    assert first == second == "03.bits: inside the band, 2.1 to 2.3 bits"
+    (first, described), (second, _) = shown
+    assert first["text/plain"] == second["text/plain"] == "03.bits: inside the band, 2.1 to 2.3 bits"
+    assert first["image/png"] != second["image/png"] and described["alt"].startswith("text, held out, bits: 2.11")
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("value, says", [(2.5, "0.2 above"), (1.9, "0.2 below")])
-def test_outside_it_says_how_far_and_why(bands, capsys, value, says):
+def test_outside_it_says_how_far_and_why(bands, shown, capsys, value, says):
     course.expect("03.bits", value)
     line = capsys.readouterr().out
     assert says in line and "Usually fewer steps." in line and "inside" not in line
+    assert shown[0][0]["text/plain"] == line.rstrip("\n")  # which nbval compares, and finds another
+
+
+def color_at(picture, color):
+    """The columns of a picture in which a colour stands, as shares of its width."""
+    pixels = plt.imread(io.BytesIO(base64.b64decode(picture["image/png"])))[..., :3]
+    wanted = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.flatnonzero((np.abs(pixels - wanted).max(-1) < 0.02).any(0)) / pixels.shape[1]
+
+
+def test_the_picture_has_the_band_the_value_and_the_baseline_where_they_belong(bands, shown):
+    course.expect("03.bits", 2.5, baseline=1.7)
+    bar, dot, tick = (color_at(shown[0][0], color) for color in (show.GOLD, show.SUNSET, show.SKY))
+    assert tick.max() < bar.min() < bar.max() < dot.min()
+    place = lambda x: (x - 1.7) / (2.5 - 1.7)  # on the axis, between the tick and the dot
+    left, right = tick.mean(), dot.mean()
+    for end, value in ((bar.min(), 2.1), (bar.max(), 2.3)):
+        assert (end - left) / (right - left) == pytest.approx(place(value), abs=0.02)
+    course.expect("03.bits", 2.5)
+    assert len(color_at(shown[1][0], show.SKY)) == 0
 
 
 def test_what_is_no_measurement_is_refused(bands):
-    with pytest.raises(ValueError, match="no measurement.*fewer steps"):
+    with pytest.raises(ValueError, match="nan is no measurement.*fewer steps"):
         course.expect("03.bits", float("nan"))
+    with pytest.raises(ValueError, match="inf is no measurement"):
+        course.expect("03.bits", 2.2, baseline=float("inf"))
     with pytest.raises(KeyError, match="make bands"):
         course.expect("03.unknown", 1.0)
 
 
-def test_closing_table_has_what_was_expected_since_the_start(bands, capsys, monkeypatch):
-    shown = []
-    monkeypatch.setattr(course, "display", lambda table: shown.append(table.data))
+def test_closing_table_has_what_was_expected_since_the_start(bands, shown, monkeypatch):
+    tables = []
+    monkeypatch.setattr(course, "display", lambda table: tables.append(table.data))
     course.expect("03.bits", 1.0)
     course.start("03")
     course.expect("03.bits", 2.2, baseline=5.98)
     course.summary()
-    assert shown[0].splitlines()[2:] == ["| text, held out | 5.98 | 2.2 | 2.1 to 2.3 bits |"]
+    assert tables[0].splitlines()[2:] == ["| text, held out | 5.98 | 2.2 | 2.1 to 2.3 bits |"]
 
 
 def test_start_seeds_everything_and_prints_the_same_line_everywhere(bands, capsys, monkeypatch):
@@ -68,7 +107,8 @@ def test_start_seeds_everything_and_prints_the_same_line_everywhere(bands, capsy
     monkeypatch.setenv("AIGC_SEED", "5")
     course.start("03", seed=4)
     assert torch.rand(1).item() != draws[0][0] and course.seed() == 5
-    assert set(capsys.readouterr().out.splitlines()) == {"Chapter 03 is ready."}
+    said = capsys.readouterr().out.splitlines()
+    assert said[::2] == ["Chapter 03 is ready."] * 3 and all(line.startswith("Machine: ") for line in said[1::2])
 
 
 def test_device_is_what_was_asked_for_or_says_why_not(bands, monkeypatch):
@@ -79,26 +119,68 @@ def test_device_is_what_was_asked_for_or_says_why_not(bands, monkeypatch):
         course.start("03")
 
 
-def test_recording_writes_every_value_and_never_complains(bands, tmp_path, monkeypatch, capsys):
+def test_recording_writes_every_value_and_never_complains(bands, shown, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("AIGC_RECORD", str(tmp_path / "record"))
     course.expect("03.bits", 99)
-    course.expect("03.new", 1)
+    course.expect("03.new", 1, baseline=torch.tensor(2.0))
     lines = [json.loads(line) for line in (tmp_path / "record").read_text().splitlines()]
-    assert lines == [{"key": "03.bits", "value": 99}, {"key": "03.new", "value": 1}]
-    assert capsys.readouterr().out == ""
+    assert lines == [
+        {"key": "03.bits", "value": 99, "baseline": None},
+        {"key": "03.new", "value": 1, "baseline": 2.0},
+    ]
+    assert capsys.readouterr().out == "" and not shown
 
 
-def test_a_band_holds_all_that_was_measured_with_room_on_either_side():
-    assert band([2.0, 2.2, 2.1]) == (1.8, 2.4)
-    assert band([5.0, 5.0]) == (4.95, 5.05)  # no spread: one per cent
-    assert band([-5.0, -5.0]) == (-5.05, -4.95)
-    assert band([0.02, 0.98], "of all") == (0, 1)
-    assert band([0.5, 0.5], "of all") == (0.45, 0.55)
+def test_what_no_seed_moves_is_as_narrow_as_the_processors_agree():
+    assert band({"thread": [5.0] * 8, "laptop": [5.0]}) == ("exact", 5 - 5 * TOLERANCE, 5 + 5 * TOLERANCE)
+    assert band({"thread": [-5.0] * 8, "laptop": [-5.2]}) == ("exact", -5.4, -4.8)  # as far again as they lie apart
+    assert band({"thread": [0.999] * 8}, "of all") == ("exact", 0.997, 1.0)
 
 
-def test_every_published_band_is_whole():
-    for key, entry in json.loads(course.BANDS.read_text(encoding="utf-8")).items():
-        assert set(entry) == {"quantity", "unit", "causes", "low", "high", "seeds"}, key
-        assert entry["quantity"] and len(entry["causes"]) > 20, f"{key}: write its quantity, unit and causes by hand"
-        measured = [value for values in entry["seeds"].values() for value in values]
-        assert len(entry["seeds"]["cpu"]) >= 5 and (entry["low"], entry["high"]) == band(measured, entry["unit"]), key
+def test_what_is_drawn_has_the_prediction_interval_of_a_textbook():
+    seeds = [9.0, 11.0] * 4  # mean 10, deviation sqrt(8/7); Student's t for 7 degrees and 99 %: 3.4995
+    reach = 3.4995 * (8 / 7) ** 0.5 * (1 + 1 / 8) ** 0.5
+    assert band({"thread": seeds}) == (
+        "drawn",
+        pytest.approx(10 - reach, abs=2e-3),
+        pytest.approx(10 + reach, abs=6e-3),
+    )
+
+
+def test_what_is_drawn_falls_inside_as_often_as_it_says_and_all_processors_do():
+    generator, inside = np.random.default_rng(0), []
+    for _ in range(4000):
+        *seeds, new = generator.normal(10, 1, len(SEEDS) + 1)
+        _, low, high = band({"thread": seeds})
+        inside.append(low <= new <= high)
+    assert np.mean(inside) == pytest.approx(LEVEL, abs=0.005)
+    kind, low, high = band({"thread": [2.0, 2.1, 2.2, 2.1], "laptop": [4.0]})
+    assert kind == "drawn" and low < 2 and high >= 4 * (1 + TOLERANCE)
+
+
+BANDS = json.loads(course.BANDS.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("key", BANDS)
+def test_every_published_band_follows_from_what_was_measured_and_does_not_hold_its_baseline(key):
+    entry = BANDS[key]
+    assert set(entry) == {"quantity", "unit", "causes", "kind", "low", "high", "baseline", "measured"}
+    assert entry["quantity"] and len(entry["causes"]) > 20, "write its quantity, unit and causes by hand"
+    missing = set(ROWS) - set(entry["measured"])
+    assert not missing, (
+        f"not measured for {missing}: run `make bands ONLY={key[:2]}` where `make processors` has the row"
+    )
+    assert len(entry["measured"]["thread"]) == len(SEEDS) >= 5
+    assert (entry["kind"], entry["low"], entry["high"]) == band(entry["measured"], entry["unit"])
+    assert len(entry["baseline"]) == 2, "say what the value has to be compared with: expect(key, value, baseline)"
+    least, most = entry["baseline"]
+    assert most < entry["low"] or entry["high"] < least, "the band holds its baseline, and so concludes nothing"
+
+
+def test_each_chapter_expects_three_to_five_numbers_and_each_has_its_band():
+    expected = {
+        path: EXPECT.findall(path.read_text(encoding="utf-8")) for path in sources([]) if "chapters" in path.parts
+    }
+    assert len(expected) >= 5
+    assert {path.stem: keys for path, keys in expected.items() if not 3 <= len(keys) <= 5} == {}
+    assert sorted(key for keys in expected.values() for key in keys) == sorted(BANDS)

@@ -229,6 +229,20 @@ def test_a_conda_environment_takes_the_place_of_the_venv(setup, monkeypatch):
     assert "AIGC_ENV: conda" in environment
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other OpenMP libraries")
+def test_what_is_started_lets_its_neighbours_work_unless_it_was_told_how_to_wait(monkeypatch, capfd):
+    from tools import setup
+
+    ask = [sys.executable, "-c", "import os; print(os.environ.get('GOMP_SPINCOUNT'))"]
+    for given, seen in (({}, setup.SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")):
+        for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        assert setup.run(ask) == 0
+        assert capfd.readouterr().out.split() == [seen]
+
+
 def test_lab_is_quiet_keeps_its_token_and_leaves_the_home_folder_alone(tmp_path):
     home = tmp_path / "home"
     stranger = home / ".local" / "share" / "jupyter" / "kernels" / "stranger" / "kernel.json"

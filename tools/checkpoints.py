@@ -41,7 +41,7 @@ def shakespeare():
         bits = nats_per_token(model, test, window) / math.log(2)
         return f"{bits:.3f} bits per character on two plays held out (uniform: {math.log2(len(codec.vocab)):.2f})"
 
-    recipe = Recipe(steps=1400, bf16=True, lr=0.02, adamw_lr=0.004)
+    recipe = Recipe(steps=1400, fast=True, lr=0.02, adamw_lr=0.004)
     return model, loss, recipe, measure, codec.vocab
 
 
@@ -67,7 +67,7 @@ def digits():
         real = label_accuracy(test, test_labels, *data.digits())
         return f"{own:.1%} of 500 drawn digits have a nearest neighbour of the right label (real ones: {real:.1%})"
 
-    return model, loss, Recipe(steps=1500, optimizer="adamw", bf16=True, adamw_lr=1e-3, ema=0.998), measure, ""
+    return model, loss, Recipe(steps=1500, optimizer="adamw", fast=True, adamw_lr=1e-3, ema=0.998), measure, ""
 
 
 def chorales():
@@ -106,7 +106,7 @@ def chorales():
         uniform = math.log2(notes.VOCABULARY)
         return f"{bits:.3f} bits per voice and step on {len(nats)} chorales held out (uniform: {uniform:.2f})"
 
-    return model, loss, Recipe(steps=1400, bf16=True, lr=0.02, adamw_lr=0.004, ema=0.99), measure, ""
+    return model, loss, Recipe(steps=1400, fast=True, lr=0.02, adamw_lr=0.004, ema=0.99), measure, ""
 
 
 def verse():
@@ -135,7 +135,7 @@ def verse():
             f"different tones at the second and the fourth place (poets: {poets_tones:.0%})"
         )
 
-    return model, loss, Recipe(steps=2000, bf16=True, lr=0.02, adamw_lr=0.004, ema=0.99), measure, codec.vocab
+    return model, loss, Recipe(steps=2000, fast=True, lr=0.02, adamw_lr=0.004, ema=0.99), measure, codec.vocab
 
 
 def gpt2():
@@ -167,7 +167,7 @@ def gpt2():
         bits = nats / len(data.shakespeare("test")) / math.log(2)
         return f"{bits:.3f} bits per character on two plays held out, in tokens of {len(tokenizer)} kinds"
 
-    return model, loss, Recipe(steps=1500, optimizer="adamw", bf16=True, adamw_lr=3e-3), measure, ""
+    return model, loss, Recipe(steps=1500, optimizer="adamw", fast=True, adamw_lr=3e-3), measure, ""
 
 
 ABOUT = {  # data and limits, for the cards

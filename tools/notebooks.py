@@ -1,7 +1,8 @@
 """Executes the .py of chapters and solutions and writes their .ipynb: `python -m tools.notebooks [NN ...]`.
 
-Nothing that differs from run to run is stored: no timings, no widget state, no random cell ids. A notebook that fails
-leaves the old file as it was.
+They run as on a plain laptop (tools.processors), whatever machine builds them, if it can do so. But for the line that
+names the machine, nothing that differs from run to run is stored: no timings, no widget state, no random cell ids. A
+notebook that fails leaves the old file as it was.
 """
 
 import hashlib
@@ -16,16 +17,18 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import torch
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from aigc.data.fetch import atomic
+from aigc.machine import precision
 
 from . import picture
+from .processors import ROOT, cannot, environment
 
-ROOT = Path(__file__).resolve().parents[1]
 BUDGETS = ROOT / "data" / "budgets.json"
-MEASURED = re.compile(r"Measured: \S+ s, \S+ GB on two cores\.")
+MEASURED = re.compile(r"Measured: \S+ s on a plain laptop,( \S+ s with bfloat16,)? \S+ GB\.")
 MOST_SECONDS, MOST_GIGABYTES = 90, 3.0
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KEPT = {"tags", "nbgrader"}  # of a cell's metadata
@@ -57,8 +60,8 @@ class Client(NotebookClient):
         """Widgets stay in the kernel: a stored page has none, and nbclient 0.11 can wait for ever for their answers."""
 
 
-def execute(notebook: nbformat.NotebookNode, folder: Path, **environment: str) -> None:
-    """Fill in the outputs, on the CPU unless the environment says otherwise. Raises CellExecutionError."""
+def execute(notebook: nbformat.NotebookNode, folder: Path, row: str = "here", **more: str) -> None:
+    """Fill in the outputs, as on the processor of this row, with more variables. Raises CellExecutionError."""
     client = Client(
         notebook,
         timeout=600,
@@ -67,7 +70,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, **environment: str) -
         coalesce_streams=True,
         resources={"metadata": {"path": str(folder)}},
     )
-    client.execute(env={**os.environ, "AIGC_DEVICE": "cpu", **environment})
+    client.execute(env=environment(row) | more)
     notebook.metadata.pop("widgets", None)
     notebook.metadata.language_info = {"name": "python"}  # its version is the machine's
     for cell in notebook.cells:
@@ -81,37 +84,49 @@ def write(notebook: nbformat.NotebookNode, path: Path) -> None:
         partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
 
 
-def measured(notebook: nbformat.NotebookNode, folder: Path) -> tuple[nbformat.NotebookNode, float, float]:
+def measured(notebook: nbformat.NotebookNode, folder: Path, row: str) -> tuple[nbformat.NotebookNode, float, float]:
     """The executed notebook, the seconds it took, and its peak memory in GB. Call it in a process of its own."""
     import resource
 
     started = time.perf_counter()
-    execute(notebook, folder)
+    execute(notebook, folder, row)
     seconds = time.perf_counter() - started
     unit = 1e9 if sys.platform == "darwin" else 1e6  # bytes there, kilobytes elsewhere
     return notebook, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
 
 
-def budget(path: Path, notebook: nbformat.NotebookNode, seconds: float, gigabytes: float) -> None:
+def apart(path: Path, row: str) -> tuple[nbformat.NotebookNode, float, float]:
+    """`measured`, in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as own:
+        return own.submit(measured, read(path), path.parent, row).result()
+
+
+def stated(budget: dict) -> str:
+    """The sentence about a chapter's budget: {"laptop": seconds, "bfloat16": seconds or absent, "gigabytes": peak}."""
+    fast = f" {budget['bfloat16']} s with bfloat16," if "bfloat16" in budget else ""
+    return f"Measured: {budget['laptop']} s on a plain laptop,{fast} {budget['gigabytes']} GB."
+
+
+def budget(path: Path, notebook: nbformat.NotebookNode, fresh: dict) -> None:
     """Write what a chapter takes into its head, its .py and budgets.json, if it changed by more than noise."""
-    if seconds > MOST_SECONDS or gigabytes > MOST_GIGABYTES:
+    if fresh["laptop"] > MOST_SECONDS or fresh["gigabytes"] > MOST_GIGABYTES:
         raise ValueError(
-            f"{path.name} took {seconds:.0f} s and {gigabytes:.1f} GB; "
+            f"{path.name} took {fresh['laptop']} s and {fresh['gigabytes']} GB; "
             f"a chapter has {MOST_SECONDS} s and {MOST_GIGABYTES:.0f} GB: make it smaller"
         )
     known = json.loads(BUDGETS.read_text()) if BUDGETS.exists() else {}
-    old = known.get(path.stem, {"seconds": 0, "gigabytes": 0})
-    if abs(seconds - old["seconds"]) > max(3, 0.2 * seconds) or abs(gigabytes - old["gigabytes"]) > 0.2:
-        known[path.stem] = old = {"seconds": round(seconds), "gigabytes": round(gigabytes, 1)}
+    old = known.get(path.stem, {"laptop": 0, "gigabytes": 0})
+    noise = {"laptop": max(3, 0.2 * fresh["laptop"]), "bfloat16": max(3, 0.2 * fresh["laptop"]), "gigabytes": 0.2}
+    if any(abs(value - old.get(name, 0)) > noise[name] for name, value in fresh.items()):
+        known[path.stem] = old = fresh
         with atomic(BUDGETS) as partial:
             partial.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
-    line = f"Measured: {old['seconds']} s, {old['gigabytes']} GB on two cores."
     text = path.read_text(encoding="utf-8")
-    if MEASURED.sub(line, text, count=1) != text:
+    if MEASURED.sub(stated(old), text, count=1) != text:
         with atomic(path) as partial:
-            partial.write_text(MEASURED.sub(line, text, count=1), encoding="utf-8")
-        for cell, fresh in zip(notebook.cells, read(path).cells, strict=True):
-            cell.source, cell.id = fresh.source, fresh.id
+            partial.write_text(MEASURED.sub(stated(old), text, count=1), encoding="utf-8")
+        for cell, fresh_cell in zip(notebook.cells, read(path).cells, strict=True):
+            cell.source, cell.id = fresh_cell.source, fresh_cell.id
 
 
 def main(chosen: list[str]) -> int:
@@ -123,10 +138,13 @@ def main(chosen: list[str]) -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "2")
     for path in paths:
         try:
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as own:
-                notebook, seconds, gigabytes = own.submit(measured, read(path), path.parent).result()
+            row = "here" if cannot("laptop") else "laptop"
+            notebook, seconds, gigabytes = apart(path, row)
             if path.parent.name != "solutions":
-                budget(path, notebook, seconds, gigabytes)
+                fresh = {"laptop": round(seconds), "gigabytes": round(gigabytes, 1)}
+                if precision() is torch.bfloat16:
+                    fresh["bfloat16"] = round(apart(path, "here")[1])
+                budget(path, notebook, fresh)
             write(notebook, path.with_suffix(".ipynb"))
             if path == ROOT / "chapters" / "00_first_flight.py":
                 picture.main()

@@ -34,6 +34,9 @@ OLD = ROOT / ".venv.old"
 STAMP = ENV / "aigc.json"  # what was installed: absent before, {} while an installer is at work
 LOCK = ROOT / "requirements.lock"
 WINDOWS = os.name == "nt"
+# How long an idle thread of GNU OpenMP watches for work before it sleeps. By default so long that two notebooks open at
+# once slow each other fivefold; one that sleeps at once makes a single notebook half as slow again.
+SPINS = "3000"
 GPU_PACKAGES = ("cuda-", "nvidia-", "triton")
 
 COMMANDS = {
@@ -42,7 +45,8 @@ COMMANDS = {
     "notebooks": "execute the chapters' .py and write their .ipynb (ONLY=03 for one)",
     "exercises": "derive exercises/ from solutions/",
     "checkpoints": "train the models in data/checkpoints/ from scratch",
-    "bands": "measure over several seeds the bands in which results should fall",
+    "bands": "measure over seeds and processors the bands in which results should fall",
+    "processors": "run every notebook as on other processors (ARGS=laptop for one, ONLY=03)",
     "lock": "resolve pyproject.toml into requirements.lock (ARGS=--upgrade for the newest versions)",
     "clean": "remove .venv and everything else that can be made again",
 }
@@ -342,6 +346,8 @@ def run(command):
         JUPYTER_PREFER_ENV_PATH="1",
         IPYTHONDIR=str(jupyter / "ipython"),
     )
+    if sys.platform == "linux" and "OMP_WAIT_POLICY" not in os.environ:
+        environment.setdefault("GOMP_SPINCOUNT", SPINS)
     process = subprocess.Popen(command, cwd=str(ROOT), env=environment)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:

@@ -9,30 +9,17 @@ import numpy as np
 import torch
 from IPython.display import Markdown, display
 
-from . import released
+from . import released, show
 from .data import chorales, digits, shakespeare, smollm2
+from .machine import describe, device
 
 BANDS = Path(__file__).parents[2] / "data" / "bands.json"
 
 _rows: list[tuple[str, str, str, str]] = []  # of the closing table: quantity, baseline, yours, band
 
 
-def device() -> torch.device:
-    """$AIGC_DEVICE where it is set, else the GPU or the Apple chip where there is one, else the CPU."""
-    name = os.environ.get("AIGC_DEVICE") or (
-        "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    )
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"AIGC_DEVICE={name}: {error}. Choose cpu, cuda or mps, whichever this machine has."
-        ) from error
-    return torch.device(name)
-
-
 def start(chapter: str, seed: int = 0) -> torch.device:
-    """Seed every source of randomness, empty the closing table, and choose the device, which is returned.
+    """Seed every source of randomness, empty the closing table, say what the machine is, and return the device.
 
     $AIGC_SEED replaces the seed: with it the course measures its own bands.
     """
@@ -41,8 +28,9 @@ def start(chapter: str, seed: int = 0) -> torch.device:
     np.random.seed(seed)
     torch.manual_seed(seed)
     _rows.clear()
-    print(f"Chapter {chapter} is ready.")
-    return device()
+    chosen = device()
+    print(f"Chapter {chapter} is ready.\n{describe(chosen)}")
+    return chosen
 
 
 def seed(default: int = 0) -> int:
@@ -73,15 +61,16 @@ def check() -> None:
 def expect(key: str, value: float, baseline: float | None = None) -> None:
     """Compare a measured value with the band in which it falls on other machines and with other seeds.
 
-    Inside, the printed line does not depend on the value. Outside, it says how far, and what usually causes it.
-    baseline: what the value has to be compared with in the closing table, in the same unit.
-    Raises KeyError if no band was measured for this key, and ValueError if the value is not a number.
+    A reader sees a picture: the band as a bar, the baseline as a tick, the value as a dot. Its plain text, which nbval
+    compares, does not depend on the value inside the band; outside, it says how far, and what usually causes it.
+    baseline: what the value has to be compared with, in the same unit.
+    Raises KeyError if no band was measured for this key, and ValueError if one of the two is not a finite number.
     """
-    value = float(value)
+    value, baseline = float(value), None if baseline is None else float(baseline)
     record = os.environ.get("AIGC_RECORD")
     if record:
         with open(record, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"key": key, "value": value}) + "\n")
+            file.write(json.dumps({"key": key, "value": value, "baseline": baseline}) + "\n")
         return
     bands = json.loads(BANDS.read_text(encoding="utf-8"))
     if key not in bands:
@@ -89,15 +78,18 @@ def expect(key: str, value: float, baseline: float | None = None) -> None:
     band = bands[key]
     low, high, unit = band["low"], band["high"], band["unit"]
     inside = f"{low:.4g} to {high:.4g} {unit}".strip()
+    for number in (value, 0.0 if baseline is None else baseline):
+        if not np.isfinite(number):
+            raise ValueError(f"{key}: {number} is no measurement. {band['causes']}")
     _rows.append((band["quantity"], "" if baseline is None else f"{baseline:.4g}", f"{value:.4g}", inside))
-    if not np.isfinite(value):
-        raise ValueError(f"{key} is {value}, which is no measurement. {band['causes']}")
-    if low <= value <= high:
-        print(f"{key}: inside the band, {inside}")
-    else:
-        distance = low - value if value < low else value - high
-        side = "below" if value < low else "above"
-        print(f"{key}: {value:.4g} is {distance:.2g} {side} the band, {inside}. {band['causes']}")
+    outside = not low <= value <= high
+    text = f"{key}: inside the band, {inside}"
+    if outside:
+        distance, side = (low - value, "below") if value < low else (value - high, "above")
+        text = f"{key}: {value:.4g} is {distance:.2g} {side} the band, {inside}. {band['causes']}"
+    show.band(f"{band['quantity']}, {unit}".strip(", "), low, high, value, baseline, text=text)
+    if outside:
+        print(text)  # the picture has no room for the causes
 
 
 def summary() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import textwrap
 from collections.abc import Iterable
 
 import matplotlib.pyplot as plt
@@ -17,7 +18,8 @@ from .data.chorales import DURATION, ONSET, PITCH, VOICE, VOICES
 SUNSET, WATER, DUSK, SKY, GOLD, INK = "#D55E00", "#00796B", "#7A3E9D", "#4C9BE0", "#E6A100", "#2F3640"
 VOICE_COLORS = (SUNSET, GOLD, WATER, DUSK)  # soprano .. bass
 
-TEXT = {"bar": "bar", "pitch": "pitch", **{voice: voice for voice in VOICES}}  # what a reader sees in the figures
+# What a reader sees in the figures
+TEXT = {"bar": "bar", "pitch": "pitch", "baseline": "baseline", **{voice: voice for voice in VOICES}}
 
 STYLE = {
     "figure.figsize": (7, 3),
@@ -50,18 +52,46 @@ def style() -> None:
     plt.rcParams.update(STYLE)
 
 
-def figure(fig: plt.Figure, alt: str) -> None:
+def figure(fig: plt.Figure, alt: str, text: str = "") -> None:
     """Display the figure once and close it. alt: what it shows, in words, for those who cannot see it.
 
-    The same figure gives the same bytes. Raises ValueError if alt is empty.
+    text: its plain text, which nbval compares; alt where there is none. The same figure gives the same bytes. Raises
+    ValueError if alt is empty.
     """
     _described(alt)
     png = io.BytesIO()
     fig.savefig(png, format="png", metadata={"Software": None})
     width = round(fig.get_figwidth() * 100)
     plt.close(fig)
-    data = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": alt}
+    data = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": text or alt}
     display(data, metadata={"image/png": {"alt": alt, "width": width}}, raw=True)
+
+
+def band(quantity: str, low: float, high: float, value: float, baseline: float | None = None, *, text: str) -> None:
+    """Display in one line where a value lies: its band as a bar, the baseline as a tick, the value as a dot.
+
+    text: the plain text of the picture, as for `figure`.
+    """
+    known = [low, high, value] + ([] if baseline is None else [baseline])
+    width = max(known) - min(known) or abs(value) or 1.0
+    with plt.rc_context(STYLE | {"font.size": 9}):
+        fig = plt.figure(figsize=(7, 0.5), layout="none")
+        fig.text(0.005, 0.5, textwrap.fill(quantity, 44), va="center")
+        axes = fig.add_axes((0.44, 0, 0.56, 1))
+        axes.set(xlim=(min(known) - 0.42 * width, max(known) + 0.42 * width), ylim=(-1, 1))
+        axes.set_axis_off()
+        axes.axhline(0, color=INK, lw=0.5, alpha=0.4)
+        axes.plot([low, high], [0, 0], color=GOLD, lw=9, solid_capstyle="butt")
+        beside = "center"
+        if baseline is not None:  # its label and that of the band grow away from each other
+            beside, away = ("left", "right") if baseline < low else ("right", "left")
+            axes.plot([baseline] * 2, [-0.35, 0.35], color=SKY, lw=3)
+            axes.text(baseline, -0.95, f"{TEXT['baseline']} {baseline:.4g}", color="#1F6FB2", ha=away)
+        at = {"left": low, "right": high, "center": (low + high) / 2}[beside]
+        axes.text(at, -0.95, f"{low:.4g} … {high:.4g}", ha=beside)
+        axes.plot(value, 0, "o", color=SUNSET, ms=6)
+        axes.text(value, 0.3, f"{value:.4g}", color=SUNSET, ha="center", weight="bold")
+        figure(fig, alt=f"{quantity}: {value:.4g}; band {low:.4g} to {high:.4g}", text=text)
 
 
 def images(array: np.ndarray, columns: int = 10, labels: Iterable | None = None, *, alt: str) -> None:

@@ -19,6 +19,8 @@ from torch import Generator, Tensor, nn
 from tqdm.auto import tqdm
 
 from .data.fetch import atomic
+from .machine import autocast
+from .muon import Muon
 
 BAR = "{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}"
 Loss = Callable[[nn.Module, int, Generator], Tensor]
@@ -36,7 +38,7 @@ class Recipe:
     weight_decay: float = 0.0
     warmup: float = 0.02  # the part of the run in which the rate rises; afterwards it falls to zero in a straight line
     ema: float = 0.0  # how much of the average stays at each step; 0 keeps no average
-    bf16: bool = False  # matrix products in bfloat16, weights in float32
+    fast: bool = False  # matrix products in the precision that this machine is fastest at; weights stay in float32
     seed: int = 0
 
     def __post_init__(self):
@@ -91,7 +93,7 @@ def train(
                     group["lr"] = lr * rate
             generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
             torch.manual_seed(seed * 1_000_003 + step)  # for dropout
-            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+            with autocast(device, recipe.fast):
                 value = loss(wrapped, step, generator)
             if not value.isfinite():
                 raise FloatingPointError(f"the loss is {value.item()} at step {step}: lower the learning rate")
@@ -129,7 +131,7 @@ def make_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimi
     rest = [p for p in model.parameters() if id(p) not in chosen]
     optimizers: list[torch.optim.Optimizer] = []
     if inside:
-        optimizers.append(torch.optim.Muon(inside, lr=recipe.lr, weight_decay=recipe.weight_decay))
+        optimizers.append(Muon(inside, lr=recipe.lr, weight_decay=recipe.weight_decay))
     if rest:
         optimizers.append(
             torch.optim.AdamW(rest, lr=recipe.adamw_lr, betas=(0.9, 0.99), weight_decay=recipe.weight_decay)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from tools.notebooks import BUDGETS, MEASURED, MOST_GIGABYTES, MOST_SECONDS, ROOT, WIDGET, read
+from tools.notebooks import BUDGETS, MEASURED, MOST_GIGABYTES, MOST_SECONDS, ROOT, WIDGET, read, stated
 
 IGNORED = "nbval-ignore-output"
 HEADINGS = [
@@ -107,11 +107,11 @@ def follows_the_template(path: Path, notebook: NotebookNode) -> list[str]:
 
 def states_its_budget(path: Path, notebook: NotebookNode) -> list[str]:
     known = json.loads(BUDGETS.read_text()).get(path.stem)
-    stated = MEASURED.findall(notebook.cells[0].source)
-    if not known or stated != [f"Measured: {known['seconds']} s, {known['gigabytes']} GB on two cores."]:
-        line = "'Measured: 0 s, 0 GB on two cores.'"
+    said = [match[0] for match in MEASURED.finditer(notebook.cells[0].source)]
+    if not known or said != [stated(known)]:
+        line = "'Measured: 0 s on a plain laptop, 0 GB.'"
         return [f"the first cell must say what {BUDGETS.name} knows, {known}: write {line}, then `make notebooks`"]
-    over = known["seconds"] > MOST_SECONDS or known["gigabytes"] > MOST_GIGABYTES
+    over = known["laptop"] > MOST_SECONDS or known["gigabytes"] > MOST_GIGABYTES
     return [f"{known} is over {MOST_SECONDS} s or {MOST_GIGABYTES} GB: make the chapter smaller"] if over else []
 
 
