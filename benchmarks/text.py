@@ -235,6 +235,7 @@ def measure(text: str, repeats=3, iterations=ITERATIONS, steps=STEPS, length=LEN
     return {
         "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads()},
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "ours": {"steps": steps, "batch": OUR_BATCH},
         "corpus": {"characters": len(text), "vocabulary": V, "held_out": len(corpus.held_out)},
         "races": races,
         "median_ratio": statistics.median(ratios),
@@ -268,6 +269,7 @@ def table(found: dict) -> str:
     versions, machine, corpus = found["versions"], found["machine"], found["corpus"]
     lines = [
         f"torch {versions['torch']}, {machine['threads']} threads. "
+        f"Ours: {found['ours']['steps']} steps of {found['ours']['batch']} windows. "
         f"{corpus['characters']:,} characters, of which the last {corpus['held_out']:,} are held out; nats per "
         f"character over all of them, in windows of {WINDOW} that do not overlap.",
         "",

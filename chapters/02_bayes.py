@@ -952,13 +952,13 @@ for name, x in made.items():
     print(f"{name:<14}to the posterior {far[name]:.3f}, to the squared one {other:.3f}, on the right {right:.2f}")
 
 # %%
+course.expect("02.guided_2", far["w = 2"], baseline=chance)
 assert far["w = 1"] < 3 * chance < far["w = 2"] / 4 and far["w = 2"] < far["w = 1, clean"]
 assert mean(made["w = 2"], sharp) > 2 * distance(target, sharp) > 8 * chance
 for side, right in ((-1, False), (1, True)):  # w = 2: narrower, and pushed outwards
     bump = made["w = 2"][(made["w = 2"] > centre[1]) == right]
     assert bump.std() < 0.9 * width[0] and side * (bump.mean() - centre[2 if right else 0]) > 0.1
 assert (made["w = 1, clean"] > centre[1]).double().mean() < 0.03
-course.expect("02.guided_2", far["w = 2"], baseline=chance)
 fig, axes = plt.subplots(1, 3, figsize=(9, 3), sharex=True, sharey=True)
 density = everything * wish
 for ax, (name, x) in zip(axes, list(made.items())[1:], strict=True):
@@ -986,9 +986,9 @@ error = {steps: distance(sample.ode(guided(1.0), even, steps), target) for steps
 stuck = {steps: distance(sample.ode(guided(2.0), even, steps), target) for steps in (8, 16, 32, 64)}
 for steps in error:
     print(f"{steps:>3} steps: w = 1 {error[steps]:.4f}, w = 2 {stuck[steps]:.4f}")
+course.expect("02.guided_1", error[32], baseline=chance)  # no chance in it: the error of the solver alone
 assert all(3 < error[s] / error[2 * s] < 5 for s in (8, 16, 32))
 assert error[64] < chance / 10 and abs(stuck[64] / stuck[32] - 1) < 0.01
-course.expect("02.guided_1", error[32], baseline=chance)  # no chance in it: the error of the solver alone
 
 # %% [markdown]
 # At $w = 1$ the distance falls as it should, down to the step of our grid: **the guided sampler hits the posterior of

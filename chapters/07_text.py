@@ -307,8 +307,8 @@ def write(model, tokenizer, prompts: list[str], tokens: int, seed: int = course.
 # %% tags=["nbval-ignore-output"]
 free = dict(do_sample=True, temperature=1.0, top_k=0)  # top_k=0: the library would cut at 50 without being asked
 speeches = [f"{who}:\n{word}" for who in ("KING", "FOOL", "ROMEO", "FIRST LORD") for word in ("My", "I", "The", "What")]
-greedy = write(model, tokenizer, speeches, 45, do_sample=False, eos_token_id=None)  # None: do not stop early
-drawn = write(model, tokenizer, speeches, 45, eos_token_id=None, **free)
+greedy = write(model, tokenizer, speeches, 40, do_sample=False, eos_token_id=None)  # None: do not stop early
+drawn = write(model, tokenizer, speeches, 40, eos_token_id=None, **free)
 
 
 def repeated(texts: list[str], n: int = 4) -> float:
@@ -333,7 +333,7 @@ assert repeated(greedy) > 0.1 > 0.02 > max(repeated(drawn), repeated(poet))
 # And stopping? Our model has learnt an end token, which stands between two speeches. Left alone it ends by itself.
 
 # %% tags=["nbval-ignore-output"]
-ended = write(model, tokenizer, speeches[:4], 60, **free)
+ended = write(model, tokenizer, speeches[:4], 40, **free)
 print("\n---\n".join(prompt + text for prompt, text in zip(speeches, ended)))
 
 # %% [markdown]
@@ -421,8 +421,9 @@ settings = {
 # %% tags=["nbval-ignore-output"]
 plane = {}
 for name, how in settings.items():
-    texts = write(talker, words, asked + story, 8, **how)  # together: one step for all of them
-    said, told = texts[: len(asked)], texts[len(asked) :]
+    times = len(story) if how["do_sample"] else 1  # without chance all eight are the same
+    texts = write(talker, words, asked + story[:times], 8, **how)  # together: one step for all of them
+    said, told = texts[: len(asked)], texts[len(asked) :] * (len(story) // times)
     plane[name] = (variety(told), right(said))
     print(f"{name:<24} variety {plane[name][0]:.2f}   right {plane[name][1]:.0%}   {told[0][:60]!r}")
 
@@ -528,7 +529,7 @@ records, walls = {}, {}
 for wish in (described, shown):
     chats = map(wish, list(CAPITALS)[:2])
     prompts = [words.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
-    records[wish.__name__, "free"] = write(talker, words, prompts, 30, do_sample=False)
+    records[wish.__name__, "free"] = write(talker, words, prompts, 28, do_sample=False)
     records[wish.__name__, "grammar"], walls[wish.__name__] = zip(*map(write_record, prompts))
 
 # %% tags=["nbval-ignore-output"]
@@ -696,7 +697,7 @@ recipe = Recipe(steps=10, optimizer="adamw", adamw_lr=3e-3, warmup=0.1, fast=Tru
 history = train(tuned, loss, recipe)
 
 # %% tags=["nbval-ignore-output"]
-spoken = write(tuned, words, [ask(plain_wish)] * 16, 24, **warm)  # not asked for any style
+spoken = write(tuned, words, [ask(plain_wish)] * 12, 20, **warm)  # not asked for any style
 after = {
     "play": exam_bits(tuned),
     "capitals": right(write(tuned, words, asked, 8, do_sample=False)),
@@ -834,8 +835,8 @@ assert all(map(rhymes, ruled)) and np.mean([alternates(text) for text in ruled])
 # time, the most frequent sum.
 
 # %% tags=["nbval-ignore-output"]
-shots = [("user", "What is 3 plus 4?"), ("assistant", "7"), ("user", "What is 2 plus 6?"), ("assistant", "8")]
-shots += [("user", "What is 5 plus 1?"), ("assistant", "6"), ("user", "What is {} plus {}?")]
+shots = [("user", "What is 6 plus 1?"), ("assistant", "7"), ("user", "What is 2 plus 7?"), ("assistant", "9")]
+shots += [("user", "What is 1 plus 4?"), ("assistant", "5"), ("user", "What is {} plus {}?")]
 pairs = list(product(range(2, 6), repeat=2))
 chats = [[{"role": role, "content": text.format(*pair)} for role, text in shots] for pair in pairs]
 prompts = [words.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]

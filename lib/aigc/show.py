@@ -78,7 +78,7 @@ def band(quantity: str, low: float, high: float, value: float, baseline: float |
         fig = plt.figure(figsize=(7, 0.5), layout="none")
         fig.text(0.005, 0.5, textwrap.fill(quantity, 44), va="center")
         axes = fig.add_axes((0.44, 0, 0.56, 1))
-        axes.set(xlim=(min(known) - 0.42 * width, max(known) + 0.42 * width), ylim=(-1, 1))
+        axes.set(xlim=(min(known) - 0.6 * width, max(known) + 0.6 * width), ylim=(-1, 1))
         axes.set_axis_off()
         axes.axhline(0, color=INK, lw=0.5, alpha=0.4)
         axes.plot([low, high], [0, 0], color=GOLD, lw=9, solid_capstyle="butt")
