@@ -307,8 +307,8 @@ def write(model, tokenizer, prompts: list[str], tokens: int, seed: int = course.
 # %% tags=["nbval-ignore-output"]
 free = dict(do_sample=True, temperature=1.0, top_k=0)  # top_k=0: the library would cut at 50 without being asked
 speeches = [f"{who}:\n{word}" for who in ("KING", "FOOL", "ROMEO", "FIRST LORD") for word in ("My", "I", "The", "What")]
-greedy = write(model, tokenizer, speeches, 40, do_sample=False, eos_token_id=None)  # None: do not stop early
-drawn = write(model, tokenizer, speeches, 40, eos_token_id=None, **free)
+greedy = write(model, tokenizer, speeches, 50, do_sample=False, eos_token_id=None)  # None: do not stop early
+drawn = write(model, tokenizer, speeches, 50, eos_token_id=None, **free)
 
 
 def repeated(texts: list[str], n: int = 4) -> float:
