@@ -31,10 +31,17 @@ def pytest_terminal_summary(terminalreporter, config):
     if failed:
         terminalreporter.section("notebooks", red=True)
         for name in sorted({node.split("::")[0] for node in failed}):
-            terminalreporter.line(
-                f"{name} does not do what it stores. If what the cells do now is right, `make notebooks` stores it "
-                "(and `make exercises`, for a sheet); if what is stored is right, mend the code."
-            )
+            if Path(name).parent.name == "exercises":
+                advice = (
+                    "is not the empty sheet that it was. If you wrote answers into it, copy it to another folder, and "
+                    f"then put the sheet back with `git checkout {name}`; if its solution changed, `make exercises`."
+                )
+            else:
+                advice = (
+                    "does not do what it stores. If what the cells do now is right, `make notebooks` stores it; "
+                    "if what is stored is right, mend the code."
+                )
+            terminalreporter.line(f"{name} {advice}")
     log = getattr(config, "network_log", None)
     if log and (tries := log.read_text()):
         terminalreporter.section("network", red=True)

@@ -55,15 +55,20 @@ class Plain(nn.Module):
                 deep = name.endswith(("output.weight", "down.weight"))
                 nn.init.normal_(weight, std=0.02 / (2 * config.layers) ** 0.5 if deep else 0.02)
 
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        muon = [weight for weight in self.blocks.parameters() if weight.ndim == 2]
+        chosen = set(map(id, muon))
+        return {"muon": muon, "adamw": [weight for weight in self.parameters() if id(weight) not in chosen]}
+
     def forward(self, ids: Tensor, side: None = None, cache=None) -> Tensor:
         """As `aigc.models.gpt.GPT`: (B, T) to logits (B, T, V); with a cache, at most `context` tokens in all."""
         start = cache.position if cache else 0
         x = self.embed(ids) + self.place(torch.arange(start, start + ids.size(1), device=ids.device))
-        pasts = cache.past if cache and cache.past else [None] * len(self.blocks)
+        pasts = cache.layers if cache and cache.layers else [None] * len(self.blocks)
         kept = []
         for block, past in zip(self.blocks, pasts):
             x, past = block(x, past)
             kept.append(past)
         if cache is not None:
-            cache.past, cache.position = kept, start + ids.size(1)
+            cache.layers, cache.position = kept, start + ids.size(1)
         return F.linear(self.last(x), self.embed.weight).float()

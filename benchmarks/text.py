@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from aigc import sample
 from aigc.codecs.text import CharCodec
-from aigc.data.fetch import atomic
+from aigc.files import atomic
 from aigc.machine import autocast, precision
 from aigc.models import gpt
 from aigc.train import Recipe, make_optimizers, train
@@ -65,11 +65,11 @@ class Corpus:
 
 
 def ours(corpus: Corpus) -> gpt.GPT:
-    return gpt.GPT(gpt.GPTConfig(len(corpus.codec.vocab), WINDOW, **OURS))
+    return gpt.GPT(gpt.Config(len(corpus.codec.vocab), WINDOW, **OURS))
 
 
 def recipe(seed: int, steps: int | None = STEPS, **changed) -> Recipe:
-    return Recipe(**dict(dict(steps=steps, fast=True, lr=0.05, adamw_lr=0.01, seed=seed), **changed))
+    return Recipe(**dict(dict(steps=steps, fast=True, lr=0.01, muon_lr=0.05, seed=seed), **changed))
 
 
 def linear(spent: float) -> float:
@@ -147,7 +147,7 @@ def ablations(corpus: Corpus, seconds: float, seed: int = 0) -> dict[str, float]
     kept = dict(schedule=linear, batch=OUR_BATCH, fast=True)
     other = "float32" if precision() is torch.bfloat16 else "bfloat16"
     plain = lambda layers: lambda: Plain(PlainConfig(len(corpus.codec.vocab), WINDOW, layers))
-    muon = lambda rate: lambda model: make_optimizers(model, recipe(seed, lr=rate, adamw_lr=rate / 5))
+    muon = lambda rate: lambda model: make_optimizers(model, recipe(seed, lr=rate / 5, muon_lr=rate))
     normal = (lambda: ours(corpus), muon(0.05))
     changes = {
         "nothing changed": (*normal, {}),
@@ -241,7 +241,7 @@ def measure(text: str, repeats=3, iterations=ITERATIONS, steps=STEPS, length=LEN
         "median_ratio": statistics.median(ratios),
         "ablations": {"seconds": spent, "loss": ablations(corpus, spent)},
         "decoding": {
-            "ours": decoding(gpt.GPT(gpt.GPTConfig(V, length, 4, 4, 128)), length, batches),
+            "ours": decoding(gpt.GPT(gpt.Config(V, length, 4, 4, 128)), length, batches),
             "reference": decoding(Plain(PlainConfig(V, length)), length, batches),
         },
     }

@@ -85,14 +85,13 @@ took["verse"] = time.perf_counter() - began
 # %%
 painter, _ = released.load("digits")
 painter = painter.to(device)
-NOTHING = 10  # the label that means: any digit
 
 
 def draw(labels: list[int], guidance: float = 2.0, steps: int = 13, seed: int = course.seed()) -> np.ndarray:
     """One picture for each label, (B, 28, 28) bytes, all flowing at once."""
     dice = torch.Generator().manual_seed(seed)
     noise = torch.randn(len(labels), 1, 28, 28, generator=dice).to(device)
-    velocity = sample.guided(painter, torch.tensor(labels, device=device), guidance, NOTHING)
+    velocity = sample.guided(painter, torch.tensor(labels, device=device), guidance)
     return images.decode(sample.ode(velocity, noise, steps))
 
 
@@ -266,8 +265,9 @@ course.expect("00.text_bits", text_bits, baseline=np.log2(len(vocab)))
 total, count = 0.0, 0
 for piece in data.chorales("test")[:5]:
     ids = torch.from_numpy(notes.encode(notes.to_grid(piece.notes, piece.steps))).to(device)
-    side = torch.from_numpy(notes.side(piece.steps, piece.pickup, piece.steps_per_bar)).to(device)
-    total += nats_per_token(singer, ids, singer.config.context, side) * (len(ids) - 1)
+    side = notes.side(piece.steps, steps_per_bar=piece.steps_per_bar, pickup=piece.pickup)
+    nats = nats_per_token(singer, ids, singer.config.context, torch.from_numpy(side).to(device))
+    total += nats * (len(ids) - 1)
     count += len(ids) - 1
 course.expect("00.chorale_bits", total / count / np.log(2), baseline=np.log2(notes.VOCABULARY))
 

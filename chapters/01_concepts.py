@@ -27,8 +27,8 @@ from scipy import ndimage, sparse
 
 from aigc import course, data, show
 from aigc.codecs.text import CharCodec
-from aigc.data.chorales import DURATION, PITCH, VOICE
 from aigc.models import ngram
+from aigc.score import DURATION, PITCH, VOICE
 
 course.start("01")
 show.style()

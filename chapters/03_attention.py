@@ -380,7 +380,8 @@ def turn(x: Tensor, place: Tensor) -> Tensor:
 
 
 place = torch.arange(13)
-assert torch.allclose(turn(q[None, None], place), gpt.rotate(q[None, None], place), atol=1e-5)
+theirs = gpt.rotate(q[None, None], gpt.turns(place, gpt.frequencies(q.size(-1))))
+assert torch.allclose(turn(q[None, None], place), theirs, atol=1e-5)
 assert torch.allclose(turn(q, place).norm(dim=-1), q.norm(dim=-1))  # a turn keeps lengths
 product = lambda m, n: (turn(q[:1], torch.tensor([m])) * turn(k[:1], torch.tensor([n]))).sum().item()
 assert abs(product(9, 4) - product(109, 104)) < 1e-3 and abs(product(9, 4) - product(9, 5)) > 1e-2
@@ -501,7 +502,7 @@ assert (bare > 0).all()
 
 # %%
 torch.manual_seed(course.seed())
-student = gpt.GPT(gpt.GPTConfig(vocab=V, context=64, layers=2, heads=4, width=128)).to(device)
+student = gpt.GPT(gpt.Config(vocab=V, context=64, layers=2, heads=4, width=128)).to(device)
 letters_of = torch.tensor(text)
 windows = []
 
@@ -513,7 +514,7 @@ def loss(model: torch.nn.Module, step: int, generator: torch.Generator) -> Tenso
 
 
 # %% tags=["nbval-ignore-output"]
-recipe = Recipe(steps=430, fast=True, lr=0.03, adamw_lr=0.006, seed=course.seed())
+recipe = Recipe(steps=430, fast=True, lr=0.006, muon_lr=0.03, seed=course.seed())
 history = train(student, loss, recipe)
 
 # %%
@@ -776,9 +777,9 @@ def refrains(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
 
 def learn(layers: int) -> gpt.GPT:
     torch.manual_seed(course.seed())
-    model = gpt.GPT(gpt.GPTConfig(vocab=16, context=REFRAIN, layers=layers, heads=2, width=64)).to(device)
+    model = gpt.GPT(gpt.Config(vocab=16, context=REFRAIN, layers=layers, heads=2, width=64)).to(device)
     listen = lambda model, step, generator: gpt.loss(model, refrains(32, generator)[0].to(device))
-    train(model, listen, Recipe(steps=200, fast=True, lr=0.04, adamw_lr=0.008, seed=course.seed()))
+    train(model, listen, Recipe(steps=200, fast=True, lr=0.008, muon_lr=0.04, seed=course.seed()))
     return model
 
 
@@ -862,7 +863,7 @@ assert abs(saved) < 0.5
 # </details>
 
 # %%
-size = lambda context: sum(w.numel() for w in gpt.GPT(gpt.GPTConfig(V, context, 2, 4, 128)).parameters())
+size = lambda context: sum(w.numel() for w in gpt.GPT(gpt.Config(V, context, 2, 4, 128)).parameters())
 assert size(64) == size(128)
 
 # %% [markdown]
@@ -877,7 +878,7 @@ class Broken(gpt.GPT):
     """The library's GPT, read by our own function, with parts missing."""
 
     def __init__(self, heads: int = 4, causal: bool = True, turned: bool = True):
-        super().__init__(gpt.GPTConfig(vocab=V, context=64, layers=2, heads=heads, width=64))
+        super().__init__(gpt.Config(vocab=V, context=64, layers=2, heads=heads, width=64))
         self.causal, self.turned = causal, turned
 
     def forward(self, ids: Tensor, side: None = None) -> Tensor:
@@ -896,7 +897,7 @@ patients, claimed = {}, {}
 for name, parts in variants.items():
     torch.manual_seed(course.seed())
     patients[name] = Broken(**parts).to(device)
-    recipe = Recipe(steps=130, fast=True, lr=0.03, adamw_lr=0.006, seed=course.seed())
+    recipe = Recipe(steps=130, fast=True, lr=0.006, muon_lr=0.03, seed=course.seed())
     claimed[name] = np.mean(train(patients[name], loss, recipe)[-20:]) / log(2)
 
 # %% [markdown]
@@ -946,7 +947,7 @@ for name in ("whole", "no mask"):
 
 # %%
 torch.manual_seed(0)
-flat = gpt.GPT(gpt.GPTConfig(vocab=V, context=64, layers=1, heads=4, width=64))
+flat = gpt.GPT(gpt.Config(vocab=V, context=64, layers=1, heads=4, width=64))
 for weight in flat.parameters():  # not trained, and not zero
     torch.nn.init.normal_(weight, std=weight.size(-1) ** -0.5)
 order = torch.cat([torch.randperm(63), torch.tensor([63])])

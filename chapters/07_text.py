@@ -224,7 +224,7 @@ print("same tokens kept as transformers keeps; best of 16:", f"{(log(16) - 15 / 
 # network, write `name = "gpt2"` and the same lines fetch the model of 2019.
 
 # %% tags=["nbval-ignore-output"]
-name = released.FOLDER / "gpt2"  # or, with a network, "gpt2"
+name = released.path("gpt2")  # or, with a network, "gpt2"
 
 tokenizer = GPT2Tokenizer.from_pretrained(name)
 model = GPT2LMHeadModel.from_pretrained(name)
@@ -693,7 +693,7 @@ with torch.inference_mode(), tuned.disable_adapter():
     alone = next_token_loss(tuned, exam[:2].to(device))
 with torch.inference_mode():
     assert next_token_loss(tuned, exam[:2].to(device)).isclose(alone)  # B = 0: still the model that it was
-recipe = Recipe(steps=10, optimizer="adamw", adamw_lr=3e-3, warmup=0.1, fast=True, seed=course.seed())
+recipe = Recipe(steps=10, lr=3e-3, warmup=0.1, fast=True, seed=course.seed())
 history = train(tuned, loss, recipe)
 
 # %% tags=["nbval-ignore-output"]

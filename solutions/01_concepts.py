@@ -10,8 +10,8 @@ import numpy as np
 
 from aigc import data
 from aigc.codecs.text import CharCodec
-from aigc.data.chorales import PITCH, VOICE
 from aigc.models import ngram
+from aigc.score import PITCH, VOICE
 
 plays = data.shakespeare()
 codec = CharCodec.train(plays)

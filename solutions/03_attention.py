@@ -343,7 +343,8 @@ def check_turned(turned):
     assert torch.isclose(at(2)[0, 3], s, atol=1e-5), "pair 0 at place 2 turns forward by 2 radians: b becomes a sin"
     slow = torch.tensor(2 * 10_000 ** (-1 / 3))
     assert torch.isclose(at(2)[0, 4], slow.sin(), atol=1e-5), "the speed of pair j is 10000 to the power -j / (d / 2)"
-    assert torch.allclose(at(7, y), gpt.rotate(y[None, None], torch.tensor([7]))[0, 0], atol=1e-5), "not gpt.rotate"
+    theirs = gpt.rotate(y[None, None], gpt.turns(torch.tensor([7]), gpt.frequencies(6)))[0, 0]
+    assert torch.allclose(at(7, y), theirs, atol=1e-5), "not gpt.rotate"
 
 
 check_turned(turned)

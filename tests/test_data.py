@@ -2,15 +2,12 @@
 
 import errno
 import hashlib
-import http.server
 import os
-import threading
 
 import numpy as np
 import pytest
 
-from aigc import data
-from aigc.data import fetch
+from aigc import data, files
 from aigc.data.shakespeare import ALPHABET
 from tools.notebooks import ROOT
 
@@ -72,19 +69,23 @@ def test_arrays_are_made_once_and_again_if_the_file_is_damaged(cache):
         return {"a": np.arange(3)}
 
     for _ in range(2):
-        assert fetch.cached("x.npz", make)["a"].tolist() == [0, 1, 2]
+        assert files.cached("x.npz", make)["a"].tolist() == [0, 1, 2]
     assert len(calls) == 1
     for content in (b"", b"PK damaged", (cache / "x.npz").read_bytes()[:-9]):
         (cache / "x.npz").write_bytes(content)
-        assert fetch.cached("x.npz", make)["a"].tolist() == [0, 1, 2]
+        assert files.cached("x.npz", make)["a"].tolist() == [0, 1, 2]
     assert len(calls) == 4 and [path.name for path in cache.iterdir()] == ["x.npz"]
+    whole = (cache / "x.npz").read_bytes()
+    for i in range(len(whole)):  # wherever a byte is damaged: made again, or as it was where the byte meant nothing
+        (cache / "x.npz").write_bytes(whole[:i] + bytes([whole[i] ^ 0xFF]) + whole[i + 1 :])
+        assert files.cached("x.npz", make)["a"].tolist() == [0, 1, 2], i
 
 
 def test_a_cache_that_cannot_be_written_is_named_with_the_remedy(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")  # a folder below a file: nobody can make it, not even root
     monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(OSError, match="cannot write .*x.npz.*AIGC_CACHE"):
-        fetch.cached("x.npz", lambda: {"a": np.zeros(1)})
+        files.cached("x.npz", lambda: {"a": np.zeros(1)})
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user whom permissions stop")
@@ -92,13 +93,13 @@ def test_a_read_only_cache_is_named_with_the_remedy(cache):
     cache.mkdir()
     cache.chmod(0o500)
     with pytest.raises(OSError, match="Permission denied.*AIGC_CACHE"):
-        fetch.cached("x.npz", lambda: {"a": np.zeros(1)})
+        files.cached("x.npz", lambda: {"a": np.zeros(1)})
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
 def test_a_full_disk_leaves_nothing_half_written(cache):
     def write_to_a_full_disk():
-        with fetch.atomic(cache / "x.npz") as partial, open(partial, "wb") as file, open("/dev/full", "wb") as full:
+        with files.atomic(cache / "x.npz") as partial, open(partial, "wb") as file, open("/dev/full", "wb") as full:
             file.write(b"half")
             full.write(b"x" * 10_000)
 
@@ -107,81 +108,15 @@ def test_a_full_disk_leaves_nothing_half_written(cache):
     assert error.value.errno == errno.ENOSPC and list(cache.iterdir()) == []
 
 
-class Server:
-    """A server on this machine that hands out `body`, or `status`, after `failures` broken answers."""
-
-    def __init__(self, body=b"", failures=0, status=200):
-        self.requests, outer = 0, self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.requests += 1
-                broken = outer.requests <= failures
-                self.send_response(503 if broken else status)
-                self.send_header("Content-Length", str(0 if broken else len(body)))
-                self.end_headers()
-                self.wfile.write(b"" if broken else body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/file"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-BODY = b"bytes that we know"
-SHA256 = hashlib.sha256(BODY).hexdigest()
-
-
-@pytest.fixture
-def online(monkeypatch):
-    monkeypatch.delenv("AIGC_OFFLINE", raising=False)
-    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)  # pooch waits between its tries
-
-
-def test_a_file_is_downloaded_once(cache, online):
-    with Server(BODY) as server:
-        path = fetch.fetch(server.url, SHA256, "sub/file.bin")
-        assert path.read_bytes() == BODY and path == cache / "sub" / "file.bin"
-        fetch.fetch(server.url, SHA256, "sub/file.bin")
-        assert server.requests == 1
-        path.write_bytes(b"damaged")
-        assert fetch.fetch(server.url, SHA256, "sub/file.bin").read_bytes() == BODY and server.requests == 2
-    assert [p.name for p in path.parent.iterdir()] == ["file.bin"]
-
-
-def test_a_server_that_fails_at_first_is_asked_again(cache, online):
-    with Server(BODY, failures=2) as server:
-        assert fetch.fetch(server.url, SHA256, "file.bin").read_bytes() == BODY and server.requests == 3
-
-
-def test_other_bytes_are_refused_and_not_kept(cache, online):
-    with Server(b"other bytes") as server, pytest.raises(ValueError, match="does not hold the bytes we know"):
-        fetch.fetch(server.url, SHA256, "file.bin")
-    assert list(cache.iterdir()) == []
-
-
-@pytest.mark.parametrize("status", [404, 500])
-def test_what_cannot_be_had_is_a_connection_error(cache, online, status):
-    with Server(status=status) as server, pytest.raises(ConnectionError, match="cannot download.*Check the network"):
-        fetch.fetch(server.url, SHA256, "file.bin")
-    assert list(cache.iterdir()) == []
-
-
-def test_offline_nothing_is_asked_for_and_what_is_cached_is_found(cache, monkeypatch):
+def test_mnist_is_not_downloaded_where_that_is_forbidden(cache, monkeypatch):
     monkeypatch.setenv("AIGC_OFFLINE", "1")
-    with Server(BODY) as server:
-        with pytest.raises(ConnectionError, match="AIGC_OFFLINE=1 forbids.*Unset"):
-            fetch.fetch(server.url, SHA256, "file.bin")
-        assert server.requests == 0
-    cache.mkdir()
-    (cache / "file.bin").write_bytes(BODY)
-    assert fetch.fetch("http://nowhere.invalid/", SHA256, "file.bin").read_bytes() == BODY
+    with pytest.raises(ConnectionError, match="AIGC_OFFLINE=1 forbids it.*without full=True"):
+        data.digits(full=True)
+
+
+def test_a_file_that_is_not_in_the_cache_is_not_told_to_move_the_cache(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="work in a folder that you may write to") as error:
+        with files.atomic(tmp_path / "file" / "x"):
+            pass
+    assert "AIGC_CACHE" not in str(error.value)

@@ -9,7 +9,7 @@ import torch
 from aigc import data
 from aigc.evaluate.image import label_accuracy, nearest
 from aigc.evaluate.text import nats_per_token
-from aigc.models.gpt import GPT, GPTConfig
+from aigc.models.gpt import GPT, Config
 
 
 class Chain(torch.nn.Module):
@@ -44,7 +44,7 @@ def test_every_token_but_the_first_is_counted_once(length, window):
 
 def test_each_token_is_predicted_from_at_least_half_a_window():
     torch.manual_seed(0)
-    model = GPT(GPTConfig(vocab=5, context=8, layers=1, heads=1, width=14)).eval()
+    model = GPT(Config(vocab=5, context=8, layers=1, heads=1, width=14)).eval()
     torch.nn.init.normal_(model.head.weight)
     ids, seen = torch.randint(5, (40,)), []
     model.register_forward_pre_hook(lambda m, arguments: seen.append(arguments[0].shape))
@@ -52,8 +52,27 @@ def test_each_token_is_predicted_from_at_least_half_a_window():
     assert all(shape[1] == 8 for shape in seen)
 
 
+@pytest.mark.parametrize("length, window", [(41, 8), (40, 8), (43, 9), (9, 8), (5, 8)])
+def test_it_is_the_second_half_of_a_window_that_counts(length, window):
+    ids = torch.randint(3, (length,), generator=torch.Generator().manual_seed(length))
+    late = window - window // 2  # the first place of the second half
+
+    def model(seen, side):  # knows nothing of the first half of a window, and everything of the second
+        logits = torch.zeros(*seen.shape, 3)
+        for row, told in zip(logits, seen):
+            for start in range(length - 1):  # where in the sequence the window stands
+                if torch.equal(ids[start : start + window], told[: len(ids) - start]):
+                    break
+            for place in range(late, min(window, length - 1 - start)):
+                row[place, ids[start + place + 1]] = 1e4
+        return logits
+
+    unknown = min(late, length - 1)  # of the first window alone
+    assert nats_per_token(model, ids, window) == pytest.approx(unknown * math.log(3) / (length - 1))
+
+
 def test_new_model_is_as_surprised_as_chance():
-    model = GPT(GPTConfig(vocab=5, context=8, layers=1, heads=1, width=14, side=(4,)))
+    model = GPT(Config(vocab=5, context=8, layers=1, heads=1, width=14, side=(4,)))
     ids = torch.randint(5, (40,))
     assert nats_per_token(model, ids, 8, torch.zeros(40, 1, dtype=torch.int64)) == pytest.approx(math.log(5))
 

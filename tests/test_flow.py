@@ -7,7 +7,7 @@ import torch
 
 from aigc import sample
 from aigc.models import flow
-from aigc.models.unet import UNet, UNetConfig, waves
+from aigc.models.unet import Config, UNet, waves
 
 
 def test_path_goes_straight_from_data_to_noise():
@@ -18,6 +18,17 @@ def test_path_goes_straight_from_data_to_noise():
     assert torch.allclose(x[2], 0.75 * x0[2] + 0.25 * eps[2])
 
 
+@pytest.mark.parametrize("shape", [(5,), (5, 2), (5, 3, 7), (5, 1, 3, 7)])
+def test_path_and_loss_take_points_series_and_images(shape):
+    x0, eps = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).double().unbind(0)
+    t = torch.linspace(0, 1, 5).double()
+    x = flow.path(x0, eps, t)
+    assert x.shape == shape and torch.allclose(x[3], 0.25 * x0[3] + 0.75 * eps[3])
+    knows = lambda x, t, labels: (x - x0) / t.view(-1, *[1] * (x.ndim - 1))
+    labels = torch.zeros(5, dtype=torch.int64)
+    assert flow.loss(knows, x0, labels, torch.Generator().manual_seed(2)).item() < 1e-6
+
+
 def test_loss_is_zero_for_the_true_velocity_and_the_variance_for_none():
     x0 = torch.randn(500, 1, 4, 4, generator=torch.Generator().manual_seed(1))
     labels = torch.zeros(500, dtype=torch.int64)
@@ -25,8 +36,8 @@ def test_loss_is_zero_for_the_true_velocity_and_the_variance_for_none():
     def knows(x, t, labels):  # x = x0 + t (eps - x0), and x0 is known here
         return (x - x0) / t.view(-1, 1, 1, 1)
 
-    assert flow.loss(knows, x0, labels, 1, torch.Generator().manual_seed(2)).item() < 1e-6
-    none = flow.loss(lambda x, t, labels: torch.zeros_like(x), x0, labels, 1, torch.Generator().manual_seed(2)).item()
+    assert flow.loss(knows, x0, labels, torch.Generator().manual_seed(2)).item() < 1e-6
+    none = flow.loss(lambda x, t, labels: torch.zeros_like(x), x0, labels, torch.Generator().manual_seed(2)).item()
     assert none == pytest.approx(2, abs=0.1)  # eps - x0 is the difference of two independent normal variables
 
 
@@ -38,12 +49,12 @@ def test_labels_are_dropped_at_their_rate_and_times_are_logit_normal():
         return torch.zeros_like(x)
 
     x0, labels = torch.zeros(20_000, 1, 1, 1), torch.full((20_000,), 3)
-    flow.loss(watch, x0, labels, 10, torch.Generator().manual_seed(0), drop=0.1)
-    assert set(seen[0].tolist()) == {3, 10}
-    assert (seen[0] == 10).float().mean().item() == pytest.approx(0.1, abs=0.01)
+    flow.loss(watch, x0, labels, torch.Generator().manual_seed(0), drop=0.1)
+    assert set(seen[0].tolist()) == {3, flow.NO_LABEL}
+    assert (seen[0] == flow.NO_LABEL).float().mean().item() == pytest.approx(0.1, abs=0.01)
     assert times[0].logit().mean().item() == pytest.approx(0, abs=0.03)
     assert times[0].logit().std().item() == pytest.approx(1, abs=0.03)
-    flow.loss(watch, x0, labels, 10, torch.Generator().manual_seed(0), drop=0.0)
+    flow.loss(watch, x0, labels, torch.Generator().manual_seed(0), drop=0.0)
     assert (seen[1] == 3).all()
 
 
@@ -82,22 +93,25 @@ def test_flow_carries_noise_to_a_gaussian_whose_velocity_is_known():
 
 
 def test_guidance_interpolates_and_extrapolates():
-    model = lambda x, t, labels: labels.view(-1, 1, 1, 1).double().expand_as(x)
+    def model(x, t, labels):
+        return labels.masked_fill(labels < 0, 10).view(-1, 1, 1, 1).double().expand_as(x)
+
+    model.config = Config(labels=11)
     x, labels = torch.zeros(2, 1, 3, 5).double(), torch.tensor([2, 5])
     for scale, expected in ((0, [10, 10]), (1, [2, 5]), (3, [-14, -5])):
-        assert sample.guided(model, labels, scale, 10)(x, torch.ones(2))[:, 0, 0, 0].tolist() == expected
+        assert sample.guided(model, labels, scale)(x, torch.ones(2))[:, 0, 0, 0].tolist() == expected
     for wrong in (-1, math.inf, math.nan):
         with pytest.raises(ValueError, match="scale"):
-            sample.guided(model, labels, wrong, 10)
+            sample.guided(model, labels, wrong)
     for label in (11, 10, -1):
         with pytest.raises(ValueError, match=f"draws 0 .. 9, not {label}"):
-            sample.guided(model, torch.tensor([3, label]), 1, 10)
+            sample.guided(model, torch.tensor([3, label]), 1)
 
 
 @pytest.fixture(scope="module")
 def unet():
     torch.manual_seed(0)
-    model = UNet(UNetConfig(labels=3, width=32)).double().eval()
+    model = UNet(Config(labels=3, width=32)).double().eval()
     for weight in model.parameters():
         if weight.ndim > 1:
             torch.nn.init.normal_(weight, std=weight[0].numel() ** -0.5)
@@ -106,7 +120,7 @@ def unet():
 
 def test_new_unet_says_that_nothing_moves():
     x = torch.randn(2, 1, 12, 20)
-    assert UNet(UNetConfig())(x, torch.rand(2), torch.tensor([1, 10])).abs().max() == 0
+    assert UNet(Config())(x, torch.rand(2), torch.tensor([1, 10])).abs().max() == 0
 
 
 def test_unet_keeps_the_shape_and_depends_on_time_and_label_of_its_own_image(unet):
@@ -121,6 +135,18 @@ def test_unet_keeps_the_shape_and_depends_on_time_and_label_of_its_own_image(une
     assert (reached > 0).all()  # the middle looks at everything
 
 
+def test_no_label_is_the_last_row_and_any_width_that_is_accepted_computes(unet):
+    x, t = torch.randn(2, 1, 4, 8).double(), torch.rand(2).double()
+    assert torch.equal(unet(x, t, torch.tensor([0, flow.NO_LABEL])), unet(x, t, torch.tensor([0, 2])))
+    with pytest.raises(IndexError):
+        unet(x, t, torch.tensor([0, 3]))
+    wide = UNet(Config(labels=3, width=64))
+    assert wide(x.float(), t.float(), torch.tensor([0, 1])).shape == x.shape
+    groups = wide.groups()
+    assert len(groups["muon"]) == 2 + 6 and all(weight.ndim == 2 for weight in groups["muon"])
+    assert sorted(map(id, groups["muon"] + groups["adamw"])) == sorted(map(id, wide.parameters()))
+
+
 @pytest.mark.parametrize("shape", [(2, 1, 27, 28), (2, 3, 28, 28), (28, 28), (2, 1, 28, 30)])
 def test_unet_refuses_other_images(unet, shape):
     with pytest.raises(ValueError, match="multiples of 4"):
@@ -133,7 +159,7 @@ def test_waves_tell_near_times_apart():
     assert (w[1] - w[2]).norm() > 0.5
 
 
-@pytest.mark.parametrize("wrong", [dict(labels=0), dict(width=12), dict(width=0)])
+@pytest.mark.parametrize("wrong", [dict(labels=0), *(dict(width=width) for width in (0, 8, 16, 24, 40))])
 def test_impossible_unets_are_refused(wrong):
-    with pytest.raises(ValueError, match="width a multiple of 8"):
-        UNetConfig(**wrong)
+    with pytest.raises(ValueError, match="width a multiple of 32"):
+        Config(**wrong)

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from aigc.models.gpt import GPT, Cache, GPTConfig, loss, rotate
+from aigc.models.gpt import GPT, Cache, Config, Memory, frequencies, loss, rotate, turns
 
 VOCAB, CONTEXT, T = 11, 5, 13
 
 
 def make(side=(), context=CONTEXT, dropout=0.0):
     torch.manual_seed(0)
-    model = GPT(GPTConfig(VOCAB, context, layers=2, heads=3, width=42, side=side, dropout=dropout)).double().eval()
+    model = GPT(Config(VOCAB, context, layers=2, heads=3, width=42, side=side, dropout=dropout)).double().eval()
     for weight in model.parameters():  # the zeros of the beginning would hide every mistake
         torch.nn.init.normal_(weight, std=weight.size(-1) ** -0.5)
     return model
@@ -49,21 +49,51 @@ def test_decoding_with_a_cache_equals_full_recomputation_at_any_length(ids, piec
             at += n
         whole = model(ids, side)
     assert torch.allclose(torch.cat(out, 1), whole, atol=1e-5)  # logits come in float32
-    assert all(k.size(2) <= CONTEXT - 1 for k, _ in cache.past)
+    assert cache.position == T and len(cache.layers) == 2
+
+
+def test_memory_of_a_long_text_stays_small_and_moves_seldom():
+    memory, rooms = Memory(keep=CONTEXT - 1), set()
+    for place in range(100):
+        seen = memory.add(torch.full((2, 3, 1, 1, 7), float(place)))
+        assert seen[0, 0, 0, :, 0].tolist() == list(range(max(0, place - CONTEXT + 1), place + 1))
+        rooms.add(memory.room.data_ptr())
+        assert memory.room.size(3) <= 2 * CONTEXT
+    assert len(rooms) < 100 / (CONTEXT - 1)
 
 
 def test_rotation_keeps_lengths_and_makes_products_depend_on_the_distance_alone():
     g = torch.Generator().manual_seed(0)
     q, k = torch.randn(2, 1, 1, 1, 14, generator=g).double().unbind(0)
-    product = lambda m, n: (rotate(q, torch.tensor([m])) * rotate(k, torch.tensor([n]))).sum().item()
-    assert rotate(q, torch.tensor([17])).norm().item() == pytest.approx(q.norm().item())
+    at = lambda x, place: rotate(x, turns(torch.tensor([place]), frequencies(14)))
+    product = lambda m, n: (at(q, m) * at(k, n)).sum().item()
+    assert at(q, 17).norm().item() == pytest.approx(q.norm().item())
     assert product(3, 1) == pytest.approx(product(103, 101), abs=1e-4)
     assert abs(product(3, 1) - product(3, 2)) > 0.01
-    assert torch.equal(rotate(q, torch.tensor([0])), q)
+    assert torch.equal(at(q, 0), q)
+    a, b = q[..., 2], q[..., 9]  # a pair, the third of seven
+    angle = torch.tensor(5 * 10_000 ** (-2 / 7)).double()
+    assert at(q, 5)[..., 2].item() == pytest.approx((a * angle.cos() - b * angle.sin()).item(), abs=1e-6)
+    assert at(q, 5)[..., 9].item() == pytest.approx((a * angle.sin() + b * angle.cos()).item(), abs=1e-6)
+
+
+def test_a_cache_knows_the_turns_of_every_place():
+    cache, frequency = Cache(), frequencies(14)
+    for T in (3, 1, 1, 64, 1, 200, 1):
+        expected = turns(torch.arange(cache.position, cache.position + T), frequency)
+        for a, b in zip(cache.turn(T, frequency), expected, strict=True):
+            assert torch.equal(a, b)
+        cache.position += T
+
+
+def test_muon_moves_the_blocks_and_adamw_the_two_ends():
+    groups = make(side=(4, 7)).groups()
+    assert len(groups["muon"]) == 2 * 4 and all(weight.ndim == 2 for weight in groups["muon"])
+    assert [tuple(weight.shape) for weight in groups["adamw"]] == [(VOCAB, 42), (4, 42), (7, 42), (VOCAB, 42)]
 
 
 def test_new_model_is_the_uniform_distribution(ids):
-    model = GPT(GPTConfig(VOCAB, CONTEXT, layers=2, heads=3, width=42))
+    model = GPT(Config(VOCAB, CONTEXT, layers=2, heads=3, width=42))
     assert loss(model, ids).item() == pytest.approx(torch.tensor(VOCAB).log().item())
 
 
@@ -105,4 +135,4 @@ def test_dropout_acts_in_training_alone(ids):
 )
 def test_impossible_sizes_are_refused(wrong, says):
     with pytest.raises(ValueError, match=says):
-        GPTConfig(**{"vocab": 5, "context": 3, "width": 12, "heads": 3, **wrong})
+        Config(**{"vocab": 5, "context": 3, "width": 12, "heads": 3, **wrong})

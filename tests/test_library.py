@@ -1,4 +1,4 @@
-"""The shape of the library: data -> codecs -> models -> train -> sample -> evaluate -> show, and under 3,000 lines."""
+"""The shape of the library: data -> codecs -> models -> train -> sample -> evaluate -> show, and under 3,500 lines."""
 
 import ast
 
@@ -8,7 +8,21 @@ from tools.notebooks import ROOT
 
 LIBRARY = ROOT / "lib" / "aigc"
 FILES = sorted(LIBRARY.rglob("*.py"))
-ORDER = ["machine", "data", "codecs", "models", "released", "muon", "train", "sample", "evaluate", "show", "course"]
+ORDER = [
+    "files",
+    "score",
+    "machine",
+    "data",
+    "codecs",
+    "models",
+    "released",
+    "muon",
+    "train",
+    "sample",
+    "evaluate",
+    "show",
+    "course",
+]
 # Seen from the file on the left: what stands right of it must not be imported, nor what notebooks alone may import.
 
 
@@ -36,6 +50,8 @@ def objections(source: str, module: tuple[str, ...]) -> list[str]:
         it = ORDER.index(name[0])
         if it > me:
             wrong.append(f"{'.'.join(module)} imports {'.'.join(name)}, which stands to its right: hand it in instead")
+        if name[0] == "data" and module[0] in ("codecs", "models", "show"):
+            wrong.append(f"{'.'.join(module)} imports a corpus, {'.'.join(name)}: it has to serve every one")
         if name[0] in ("show", "course") and module[0] not in ("show", "course"):
             wrong.append(f"{'.'.join(module)} imports {name[0]}, which is for notebooks alone")
         if module[0] == name[0] == "models" and name[1:2] != module[1:2]:
@@ -62,6 +78,9 @@ def test_imports_point_to_the_left(path):
         ("from . import gpt", ("models", "unet")),
         ("def f():\n    from ..sample import ode", ("models", "flow")),
         ("from .. import evaluate", ("codecs", "text")),
+        ("from ..data.chorales import VOICES", ("codecs", "notes")),
+        ("from .data import digits", ("show",)),
+        ("from .data.fetch import fetch_npm", ("files",)),
     ],
 )
 def test_wrong_imports_are_found(source, module):
@@ -75,7 +94,7 @@ def test_the_map_of_the_library_is_complete():
 
 def test_the_library_stays_small():
     lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
-    assert sum(lines.values()) <= 3000, (
-        f"{sum(lines.values())} lines of 3,000: what is used once belongs into a chapter"
+    assert sum(lines.values()) <= 3500, (
+        f"{sum(lines.values())} lines of 3,500: what is used once belongs into a chapter"
     )
     assert max(lines.values()) <= 350, f"{max(lines, key=lines.get)} is longer than 350 lines: one idea a file"

@@ -71,7 +71,7 @@ def test_steps_are_those_of_torch(monkeypatch, asked, off, shape):
     generator = torch.Generator().manual_seed(0)
     start = [torch.randn(shape, generator=generator) for _ in range(2)]
     models = [[nn.Parameter(w.clone()) for w in start] for _ in range(2)]
-    optimizers = (Muon(models[0], lr=0.1, weight_decay=0.1), torch.optim.Muon(models[1], lr=0.1, weight_decay=0.1))
+    optimizers = (Muon(models[0], lr=0.1), torch.optim.Muon(models[1], lr=0.1, weight_decay=0.0))
     for _ in range(4):
         gradients = [torch.randn(shape, generator=generator) for _ in start]
         for weights, optimizer in zip(models, optimizers):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from aigc.codecs import notes as codec
 from aigc.codecs.notes import HOLD, REST, check, decode, encode, from_grid, from_midi, side, singable, to_grid, to_midi
 from aigc.data import chorales
-from aigc.data.chorales import accent
+from aigc.score import accent
 
 ONE = np.array([[0, 0, 4, 60, 80]])
 
@@ -75,9 +75,11 @@ def test_side_tells_voice_and_place():
     assert (known[:, :, 0] == [0, 1, 2, 3]).all()
     assert known[:, 2, 1].tolist() == [8, 9, 10, 11, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert side(0).shape == (0, 2) and side(3).dtype == np.int64
-    for arguments in ((-1,), (4, 0, 17), (4, 0, 0)):
+    for steps, bar in ((-1, 16), (4, 17), (4, 0)):
         with pytest.raises(ValueError, match="steps must be >= 0 and steps_per_bar in 1 .. 16"):
-            side(*arguments)
+            side(steps, steps_per_bar=bar)
+    with pytest.raises(TypeError):
+        side(14, 4, 12)  # whose numbers are these?
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,38 +1,52 @@
 """The released models: what is shipped loads, keeps its promises, and is refused when damaged."""
 
+import hashlib
+import importlib
 import json
 import math
 import shutil
+import sys
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import GPT2LMHeadModel, GPT2Tokenizer
+from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
-from aigc import data, released, sample
+from aigc import course, data, released, sample
 from aigc.codecs import notes
 from aigc.codecs.text import CharCodec
 from aigc.evaluate.text import nats_per_token
-from aigc.models.gpt import GPT, GPTConfig, loss
+from aigc.models.gpt import GPT, Config, loss
+from tools import checkpoints, recipes
 
-NAMES = ("chorales", "digits", "shakespeare", "verse")
+NAMES = checkpoints.names()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_shipped_model_is_small_whole_and_has_its_card(name):
-    path = released.FOLDER / f"{name}.safetensors"
-    assert path.stat().st_size < 5e6
-    model, _ = released.load(name)
-    assert not model.training and all(w.dtype == torch.float32 for w in model.parameters())
+    path = released.path(name)
+    assert sum(file.stat().st_size for file in ([path] if path.is_file() else path.iterdir())) < 5e6
     card = (released.FOLDER / f"{name}.md").read_text(encoding="utf-8")
-    for word in ("Data", "Command", "Minutes", "Held out", "Limits", f"make checkpoints ARGS={name}"):
-        assert word in card, f"{name}.md does not say {word!r}: run `make checkpoints`"
+    recipe = importlib.import_module(f"tools.recipes.{name}")
+    for words in ("Minutes", "Held out", f"make checkpoints ARGS={name}", recipe.DATA, recipe.LIMITS):
+        assert words in card, f"{name}.md does not say {words!r}: run `make checkpoints`"
+    if path.is_file():
+        model, _ = released.load(name)
+        assert not model.training and all(w.dtype == torch.float32 for w in model.parameters())
+    else:
+        with pytest.raises(ValueError, match=f"from_pretrained.released.path.'{name}'"):
+            released.load(name)
 
 
-def test_the_index_lists_every_file_and_no_other():
-    index = json.loads((released.FOLDER / "index.json").read_text())
-    assert set(index) == set(NAMES) == {path.stem for path in released.FOLDER.glob("*.safetensors")}
+def test_the_recipes_the_index_the_files_and_the_cards_are_of_the_same_models():
+    here = [path for path in released.FOLDER.rglob("*") if path.is_file() and path.name != "index.json"]
+    here = {path.relative_to(released.FOLDER).as_posix() for path in here}
+    index = released.index()
+    assert list(index) == NAMES and len(NAMES) >= 5
+    assert here == {file for files in index.values() for file in files} | {f"{name}.md" for name in NAMES}
 
 
 def test_text_and_music_predict_what_is_held_out_far_better_than_chance():
@@ -42,15 +56,12 @@ def test_text_and_music_predict_what_is_held_out_far_better_than_chance():
     model, _ = released.load("chorales")
     piece = data.chorales("test")[0]
     ids = torch.from_numpy(notes.encode(notes.to_grid(piece.notes, piece.steps)))
-    side = torch.from_numpy(notes.side(piece.steps, piece.pickup, piece.steps_per_bar))
+    side = torch.from_numpy(notes.side(piece.steps, steps_per_bar=piece.steps_per_bar, pickup=piece.pickup))
     assert nats_per_token(model, ids, model.config.context, side) / math.log(2) < 1  # notes alone: about 2.2
 
 
 def test_the_model_in_gpt2_s_format_is_one_for_transformers():
-    folder = released.FOLDER / "gpt2"
-    assert sum(file.stat().st_size for file in folder.iterdir()) < 5e6
-    card = (released.FOLDER / "gpt2.md").read_text(encoding="utf-8")
-    assert all(word in card for word in ("Data", "Minutes", "Held out", "Limits", "make checkpoints ARGS=gpt2"))
+    folder = released.path("gpt2")
     tokenizer, model = GPT2Tokenizer.from_pretrained(folder), GPT2LMHeadModel.from_pretrained(folder)
     text = data.shakespeare("test")[:20_000].replace("\n\n", tokenizer.eos_token)
     assert tokenizer.decode(tokenizer.encode(text)) == text
@@ -68,6 +79,13 @@ def test_the_poet_fills_its_lines_and_predicts_unread_ones():
     assert len(ended) > 95 and sum(ended) > 95
     poem = torch.tensor([codec.encode("\n床前明月光疑是地上霜舉頭望明月低頭思故鄉\n")])
     assert loss(model, poem).item() < 6 < math.log(len(vocab))
+
+
+def enter(folder, name, path):
+    """Make the index believe in a changed file."""
+    index = released.index(folder)
+    index[name] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
+    (folder / "index.json").write_text(json.dumps(index))
 
 
 @pytest.fixture
@@ -99,21 +117,154 @@ def test_another_version_is_refused_by_name(folder):
     with safe_open(path, "pt") as file:
         metadata = {**file.metadata(), "version": "0"}
     save_file(load_file(path), path, metadata)
+    enter(folder, "shakespeare", path)
     with pytest.raises(ValueError, match="version 0, this code reads 1"):
         released.load("shakespeare", folder)
 
 
 def test_unknown_names_are_refused_with_the_known_ones(folder):
-    with pytest.raises(FileNotFoundError, match="chorales, digits, shakespeare"):
+    with pytest.raises(FileNotFoundError, match="no model 'mona_lisa'.*the models there are chorales, digits, gpt2"):
         released.load("mona_lisa", folder)
+
+
+def test_a_missing_file_is_named_and_not_among_those_that_are_there(folder):
+    (folder / "gpt2" / "tokenizer.json").unlink()
+    with pytest.raises(
+        FileNotFoundError, match="^gpt2/tokenizer.json, which index.json names, is not in .*git checkout"
+    ):
+        released.path("gpt2", folder)
+    (folder / "digits.safetensors").unlink()
+    with pytest.raises(
+        FileNotFoundError, match="^digits.safetensors, which index.json names, is not in [^:]*git checkout"
+    ):
+        released.load("digits", folder)
+
+
+def test_one_byte_of_a_folder_is_refused_too(folder):
+    config = folder / "gpt2" / "config.json"
+    config.write_text(config.read_text().replace("192", "193"))
+    with pytest.raises(ValueError, match="gpt2/config.json is damaged.*git checkout"):
+        released.path("gpt2", folder)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1"])
+def test_a_broken_index_says_how_to_mend_it(folder, content):
+    (folder / "index.json").write_text(content)
+    with pytest.raises(ValueError, match="index.json in .* is damaged.*git checkout"):
+        released.load("digits", folder)
+    (folder / "index.json").unlink()
+    with pytest.raises(FileNotFoundError, match="no index.json in .*git checkout"):
+        released.load("digits", folder)
+
+
+def test_a_model_of_no_family_is_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(ValueError, match="Linear is of no family"):
+        released.save("line", torch.nn.Linear(2, 2), "", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_transformers_becomes_a_folder_that_it_loads(tmp_path):
+    tokenizer = GPT2Tokenizer.from_pretrained(released.path("gpt2"))
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_positions=7, n_embd=12, n_layer=1, n_head=3))
+    released.save("tiny", model, tokenizer, tmp_path)
+    again = GPT2LMHeadModel.from_pretrained(released.path("tiny", tmp_path), dtype=torch.float32)
+    ids = torch.tensor([tokenizer.encode("To be")])
+    with torch.inference_mode():
+        assert torch.equal(again.eval()(ids).logits, model.eval()(ids).logits)
+    (tmp_path / "tiny" / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match="tiny/config.json"):
+        released.path("tiny", tmp_path)
 
 
 def test_what_is_saved_is_loaded_to_the_precision_of_bfloat16(tmp_path):
     torch.manual_seed(0)
-    model = GPT(GPTConfig(vocab=5, context=3, layers=1, heads=1, width=14, side=(2, 3)))
+    model = GPT(Config(vocab=5, context=3, layers=1, heads=1, width=14, side=(2, 3)))
     released.save("small", model, "abcde", tmp_path)
     again, vocab = released.load("small", tmp_path)
     assert vocab == "abcde" and again.config == model.config
     for a, b in zip(again.parameters(), model.parameters(), strict=True):
         assert torch.equal(a, b.bfloat16().float())
     assert {path.name for path in tmp_path.iterdir()} == {"small.safetensors", "index.json"}
+
+
+TOY_MODEL = '''
+"""A line: the smallest family there is."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Config:
+    inputs: int
+
+
+class Toy(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.config, self.map = config, nn.Linear(config.inputs, 2)
+
+    def groups(self):
+        return {"muon": [self.map.weight], "adamw": [self.map.bias]}
+
+    def sample(self, n, generator):
+        return self.map(torch.randn(n, self.config.inputs, generator=generator))
+
+
+def loss(model, x):
+    return (model.map(x) - x.flip(1)).square().mean()
+'''
+TOY_RECIPE = """
+import torch
+
+from aigc.models import toy
+from aigc.train import Recipe
+
+DATA, LIMITS = "Dice.", "It exchanges two numbers."
+RECIPE = Recipe(steps=400, lr=0.01, muon_lr=0.05)
+
+
+def start():
+    torch.manual_seed(0)
+    return toy.Toy(toy.Config(inputs=2)), lambda m, step, g: toy.loss(m, torch.randn(32, 2, generator=g)), ""
+
+
+def measure(model):
+    return f"{toy.loss(model, torch.eye(2)).item():.4f} on two points held out (a guess of zero: 0.5)"
+"""
+
+
+def test_a_family_is_a_model_file_and_a_recipe_and_nothing_else(tmp_path, monkeypatch, capsys):
+    for package, folder, source in (
+        (importlib.import_module("aigc.models"), "models", TOY_MODEL),
+        (recipes, "recipes", TOY_RECIPE),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "toy.py").write_text(source)
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path / folder)])
+    shipped = tmp_path / "checkpoints"
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
+    assert checkpoints.names() == sorted([*NAMES, "toy"])
+    assert checkpoints.make("toy", shipped) == shipped / "toy.safetensors"
+    card = (shipped / "toy.md").read_text()
+    assert all(words in card for words in ("Dice.", "It exchanges two numbers.", "6 parameters, Toy", "(400 steps)"))
+    model, characters = released.load("toy", shipped)
+    assert characters == "" and model.config.inputs == 2
+    held_out = float(card.split("**Held out**: ")[1].split()[0])
+    assert held_out < 0.01  # and it is what the shipped weights reach
+    toy = importlib.import_module("aigc.models.toy")
+    assert toy.loss(model, torch.eye(2)).item() == pytest.approx(held_out, abs=1e-4)
+    drawn = model.sample(5000, torch.Generator().manual_seed(0))
+    assert drawn.std(0).tolist() == pytest.approx([1, 1], abs=0.1)
+    there = SimpleNamespace(index=partial(released.index, shipped), path=partial(released.path, folder=shipped))
+    monkeypatch.setattr(course, "released", there)
+    monkeypatch.setattr("aigc.data.OFFLINE", ())
+    course.check()
+    assert capsys.readouterr().out.splitlines()[-2:] == ["index of models, ready", "model: toy, ready"]
+    (shipped / "toy.safetensors").write_bytes(b"")
+    course.check()
+    assert "model: toy, MISSING. toy.safetensors is damaged" in capsys.readouterr().out
+    for name in [name for name in sys.modules if name.endswith(".toy")]:
+        del sys.modules[name]

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aigc.models.gpt import GPT, GPTConfig
+from aigc.models.gpt import GPT, Config
 from aigc.sample import min_p, nucleus, temper, tokens, top_k
 
 LOGITS = torch.tensor([[2.0, 1.0, 0.0, 2.0, -1.0]]).double()
@@ -36,6 +36,8 @@ def test_nucleus_keeps_the_fewest_that_suffice():
     assert nucleus(p, 0.4).tolist() == [0, 1, 0, 0]
     assert torch.allclose(nucleus(p, 0.41), torch.tensor([0, 4, 0, 3]).double() / 7)
     assert torch.allclose(nucleus(p, 0.95), p) and torch.allclose(nucleus(p, 1.0), p)
+    many = torch.full((100_000,), 1e-5)  # whose sum, added one by one, comes to 1 too soon or never
+    assert nucleus(many, 1.0) is many
     for wrong in (0.0, 1.1, math.nan):
         with pytest.raises(ValueError, match="top_p"):
             nucleus(p, wrong)
@@ -88,7 +90,7 @@ def test_filters_are_those_of_transformers(setting):
 
 def make(vocab=7):
     torch.manual_seed(0)
-    model = GPT(GPTConfig(vocab, context=4, layers=2, heads=1, width=14)).eval()
+    model = GPT(Config(vocab, context=4, layers=2, heads=1, width=14)).eval()
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.5)
     return model

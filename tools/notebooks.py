@@ -21,7 +21,7 @@ import torch
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from aigc.data.fetch import atomic
+from aigc.files import atomic
 from aigc.machine import precision
 
 from . import picture

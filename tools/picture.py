@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 
-from aigc.data.fetch import atomic
+from aigc.files import atomic
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "first_flight.png"

@@ -3,19 +3,21 @@
 import json
 import os
 import random
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from IPython.display import Markdown, display
 
-from . import released, show
-from .data import chorales, digits, shakespeare, smollm2
+from . import data, released, show
 from .machine import describe, device
 
 BANDS = Path(__file__).parents[2] / "data" / "bands.json"
 
 _rows: list[tuple[str, str, str, str]] = []  # of the closing table: quantity, baseline, yours, band
+_seed = 0  # of the chapter that was started last
 
 
 def start(chapter: str, seed: int = 0) -> torch.device:
@@ -23,39 +25,37 @@ def start(chapter: str, seed: int = 0) -> torch.device:
 
     $AIGC_SEED replaces the seed: with it the course measures its own bands.
     """
-    seed = int(os.environ.get("AIGC_SEED", seed))
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+    global _seed
+    _seed = int(os.environ.get("AIGC_SEED", seed))
+    random.seed(_seed)
+    np.random.seed(_seed)
+    torch.manual_seed(_seed)
     _rows.clear()
     chosen = device()
     print(f"Chapter {chapter} is ready.\n{describe(chosen)}")
     return chosen
 
 
-def seed(default: int = 0) -> int:
+def seed() -> int:
     """The chapter's seed, for a torch or NumPy generator of your own."""
-    return int(os.environ.get("AIGC_SEED", default))
+    return _seed
 
 
 def check() -> None:
     """Print, for each part of the set-up, that it is there, or what is missing and what to do. Downloads nothing."""
-    parts = {
-        "plays": lambda: shakespeare("validation"),
-        "digits": lambda: digits("validation"),
-        "chorales": lambda: chorales("validation"),
-        "model of text": lambda: released.load("shakespeare"),
-        "model of digits": lambda: released.load("digits"),
-        "model of chorales": lambda: released.load("chorales"),
-        "model of verse": lambda: released.load("verse"),
-        "language model": smollm2,
-    }
-    for name, load in parts.items():
-        try:
-            load()
-            print(f"{name}: ready")
-        except (OSError, ValueError, ImportError) as error:
-            print(f"{name}: MISSING. {error}\n  Close JupyterLab and start it with `make lab`.")
+    for load in data.OFFLINE:
+        _ready(f"data: {load.__name__}", load)
+    for name in _ready("index of models", released.index) or ():
+        _ready(f"model: {name}", partial(released.path, name))
+
+
+def _ready(name: str, load: Callable):
+    try:
+        found = load()
+        print(f"{name}, ready")
+        return found
+    except (OSError, ValueError, ImportError) as error:
+        print(f"{name}, MISSING. {error}\n  Close JupyterLab and start it with `make lab`.")
 
 
 def expect(key: str, value: float, baseline: float | None = None) -> None:

@@ -32,8 +32,8 @@ class Muon(torch.optim.Optimizer):
     params: matrices. Those of one shape are turned together: fewer and larger products.
     """
 
-    def __init__(self, params, lr: float, weight_decay: float = 0.0, momentum: float = 0.95):
-        super().__init__(params, dict(lr=lr, weight_decay=weight_decay, momentum=momentum))
+    def __init__(self, params, lr: float, momentum: float = 0.95):
+        super().__init__(params, dict(lr=lr, momentum=momentum))
 
     @torch.no_grad()
     def step(self) -> None:
@@ -50,4 +50,4 @@ class Muon(torch.optim.Optimizer):
                     gradient.lerp_(past, group["momentum"])  # Nesterov: one step ahead
                 length = group["lr"] * max(1, shape[0] / shape[1]) ** 0.5
                 for weight, update in zip(weights, orthogonalize(gradients)):
-                    weight.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-length)
+                    weight.add_(update, alpha=-length)

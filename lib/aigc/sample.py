@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from .models.flow import NO_LABEL
 from .models.gpt import Cache
 
 
@@ -30,6 +31,8 @@ def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
     """
     if not 0 < top_p <= 1:
         raise ValueError(f"top_p must lie in (0, 1], not {top_p}")
+    if top_p == 1:  # keeps all; sums of many small numbers would reach it too soon
+        return probabilities
     ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
     needless = ordered.cumsum(-1) - ordered >= top_p  # those before them were enough
     kept = ordered.masked_fill(needless, 0).gather(-1, order.argsort(-1))
@@ -141,19 +144,19 @@ def ode(velocity: Callable[[Tensor, Tensor], Tensor], noise: Tensor, steps: int)
     return x
 
 
-def guided(model: nn.Module, labels: Tensor, scale: float, nothing: int) -> Callable[[Tensor, Tensor], Tensor]:
+def guided(model: nn.Module, labels: Tensor, scale: float) -> Callable[[Tensor, Tensor], Tensor]:
     """A velocity pushed towards its labels (Ho & Salimans 2022, arXiv:2207.12598, eq. 6, where w is scale - 1).
 
-    labels: (B,) int64 in 0 .. nothing - 1; nothing: the label after the last, which stands for "no label". scale: >= 0,
-    where 0 ignores the labels, 1 is the model's own belief and more exaggerates it. Raises ValueError for other labels
-    and for a negative or infinite scale.
+    labels: (B,) int64, those that the model knows. scale: >= 0, where 0 ignores the labels, 1 is the model's own belief
+    and more exaggerates it. Raises ValueError for other labels and for a negative or infinite scale.
     """
-    if labels.numel() and not 0 <= labels.min() <= labels.max() < nothing:
-        wrong = labels[(labels < 0) | (labels >= nothing)][0].item()
-        raise ValueError(f"the model draws 0 .. {nothing - 1}, not {wrong}: choose one of these labels")
+    known = model.config.labels - 1  # the last one stands for "no label"
+    if labels.numel() and not 0 <= labels.min() <= labels.max() < known:
+        wrong = labels[(labels < 0) | (labels >= known)][0].item()
+        raise ValueError(f"the model draws 0 .. {known - 1}, not {wrong}: choose one of these labels")
     if not 0 <= scale < math.inf:
         raise ValueError(f"scale must be zero or a positive finite number, not {scale}")
-    blank = torch.full_like(labels, nothing)
+    blank = torch.full_like(labels, NO_LABEL)
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
         both = model(torch.cat([x, x]), torch.cat([t, t]), torch.cat([labels, blank]))

@@ -12,7 +12,7 @@ from cycler import cycler
 from IPython.display import Audio, display
 
 from .codecs.notes import check, to_midi
-from .data.chorales import DURATION, ONSET, PITCH, VOICE, VOICES
+from .score import DURATION, ONSET, PITCH, VOICE, VOICES
 
 # One palette, in which every pair of colours stays apart for colour-blind eyes too. GOLD is for fills only.
 SUNSET, WATER, DUSK, SKY, GOLD, INK = "#D55E00", "#00796B", "#7A3E9D", "#4C9BE0", "#E6A100", "#2F3640"
@@ -131,7 +131,7 @@ def images(array: np.ndarray, columns: int = 10, labels: Iterable | None = None,
 def roll(notes: np.ndarray, steps_per_bar: int = 16, pickup: int = 0, *, alt: str) -> None:
     """Display notes as a piano roll: a bar for each, as long as it sounds, in the colour of its voice.
 
-    notes: (N, 5), the columns of a Chorale's. pickup: the steps of an incomplete first bar, which is number 0.
+    notes: (N, 5), the columns of aigc.score. pickup: the steps of an incomplete first bar, which is number 0.
     Raises ValueError as codecs.notes.check does, and if alt is empty.
     """
     _described(alt)

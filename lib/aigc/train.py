@@ -1,4 +1,4 @@
-"""One loop for every model: budget, progress, moving average, checkpoints, one process or many.
+"""One loop for every model: budget, progress, moving average, checkpoints, one process or many, one loss or two.
 
 Each step draws its batch and its noise from a generator that depends on the seed, the process and the number of the
 step alone. A run that was stopped and resumed therefore takes the same steps as one that was not.
@@ -7,23 +7,26 @@ step alone. A run that was stopped and resumed therefore takes the same steps as
 import copy
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Generator, Tensor, nn
 from tqdm.auto import tqdm
 
-from .data.fetch import atomic
+from .files import atomic
 from .machine import autocast
 from .muon import Muon
 
 BAR = "{percentage:3.0f}%|{bar}| {elapsed}, {remaining} left{postfix}"
-Loss = Callable[[nn.Module, int, Generator], Tensor]
+Turn = tuple[nn.Module, Tensor]  # a part of the model, and the loss from which it alone learns
+Loss = Callable[[nn.Module, int, Generator], Tensor | Iterator[Turn]]
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,8 @@ class Recipe:
 
     steps: int | None = None
     seconds: float | None = None
-    optimizer: str = "muon"  # for matrices (Jordan et al. 2024, arXiv:2502.16982), with AdamW for the rest; or "adamw"
-    lr: float = 0.02  # the highest, of Muon
-    adamw_lr: float = 0.003  # the highest, of AdamW
-    weight_decay: float = 0.0
+    lr: float = 0.003  # the highest, of AdamW
+    muon_lr: float | None = None  # the highest, of Muon (Jordan et al. 2024) for the matrices that model.groups() names
     warmup: float = 0.02  # the part of the run in which the rate rises; afterwards it falls to zero in a straight line
     ema: float = 0.0  # how much of the average stays at each step; 0 keeps no average
     fast: bool = False  # matrix products in the precision that this machine is fastest at; weights stay in float32
@@ -46,8 +47,8 @@ class Recipe:
             raise ValueError("a run needs an end: give Recipe steps, seconds or both")
         if self.steps is not None and self.steps < 1 or self.seconds is not None and not self.seconds > 0:
             raise ValueError(f"steps must be at least 1 and seconds positive, not {self.steps} and {self.seconds}")
-        if self.optimizer not in ("muon", "adamw"):
-            raise ValueError(f"optimizer must be 'muon' or 'adamw', not {self.optimizer!r}")
+        if not self.lr > 0 or self.muon_lr is not None and not self.muon_lr > 0:
+            raise ValueError(f"the rates must be positive, not {self.lr} and {self.muon_lr}")
         if not 0 <= self.ema < 1 or not 0 < self.warmup <= 1:
             raise ValueError(f"ema must lie in [0, 1) and warmup in (0, 1], not {self.ema} and {self.warmup}")
 
@@ -59,84 +60,110 @@ def train(
     checkpoint: Path | None = None,
     every: int = 200,
     progress: bool = True,
-) -> list[float]:
+) -> list:
     """Train `model` in place, on the device it is on; at the end it holds the moving average, if there is one.
 
-    loss: called with the model, the number of the step and a CPU generator from which it draws all its randomness; it
-    returns a scalar. checkpoint: a file, written every `every` steps and at the end; if it exists, the run goes on from
-    there. Returns the loss at every step of this call. Raises ValueError if the checkpoint is damaged or belongs to
-    another run, and FloatingPointError as soon as the loss is not finite.
+    loss: called with the model, the number of the step and a CPU generator from which it draws all its randomness. It
+    returns a scalar; or, where parts of the model play against each other, it yields (part, scalar) for one after the
+    other, and each part has learnt from its scalar when the next is computed. checkpoint: a file, written every `every`
+    steps and at the end; if it exists, the run goes on from there. With several processes each has a loss of its own,
+    and all take the step of the mean gradient. Returns the loss at every step of this call, a tuple where it has turns.
+    Raises ValueError if the checkpoint is damaged or of another run, FloatingPointError when a loss is not finite.
     """
     accelerator = Accelerator(device_placement=False)
-    device = next(model.parameters()).device
+    device, several = next(model.parameters()).device, accelerator.num_processes > 1
     optimizers = make_optimizers(model, recipe)
     highest = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     average = copy.deepcopy(model).requires_grad_(False) if recipe.ema else None
     step, elapsed, history = 0, 0.0, []
     if checkpoint is not None and Path(checkpoint).exists():
         step, elapsed = load_checkpoint(checkpoint, recipe, model, average, optimizers)
-    wrapped = accelerator.prepare_model(model)
+    if several:
+        for weight in model.parameters():  # all begin where the first one does
+            weight.data = broadcast(weight.data)
     model.train()
     seed = recipe.seed + 7919 * accelerator.process_index
     show = progress and accelerator.is_local_main_process
     bar = tqdm(total=100, disable=not show, mininterval=0.5, bar_format=BAR)
     last = time.perf_counter()
 
-    def fraction() -> float:  # of the budget that is spent
-        return max(step / recipe.steps if recipe.steps else 0.0, elapsed / recipe.seconds if recipe.seconds else 0.0)
+    def spent() -> float:  # the part of the budget, which is one for all processes
+        mine = max(step / recipe.steps if recipe.steps else 0.0, elapsed / recipe.seconds if recipe.seconds else 0.0)
+        return accelerator.gather(torch.tensor(mine, device=device)).max().item() if several else mine
 
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        while accelerator.gather(torch.tensor(fraction(), device=device)).max() < 1:
-            rate = min(1.0, fraction() / recipe.warmup) * (1 - fraction()) or 1e-3
+        while (fraction := spent()) < 1:
+            rate = min(1.0, fraction / recipe.warmup) * (1 - fraction) or 1e-3
             for optimizer, rates in zip(optimizers, highest):
                 for group, lr in zip(optimizer.param_groups, rates):
                     group["lr"] = lr * rate
             generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
             torch.manual_seed(seed * 1_000_003 + step)  # for dropout
-            with autocast(device, recipe.fast):
-                value = loss(wrapped, step, generator)
-            if not value.isfinite():
-                raise FloatingPointError(f"the loss is {value.item()} at step {step}: lower the learning rate")
-            accelerator.backward(value)
-            for optimizer in optimizers:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+            values = []
+            for part, value in _turns(model, loss, step, generator, partial(autocast, device, recipe.fast)):
+                if not value.isfinite():
+                    raise FloatingPointError(f"the loss is {value.item()} at step {step}: lower the learning rate")
+                learners = [weight for weight in part.parameters() if weight.requires_grad]
+                value.backward(inputs=learners)
+                for weight in learners if several else ():
+                    if weight.grad is not None:
+                        weight.grad = accelerator.reduce(weight.grad, "mean")
+                for optimizer in optimizers:  # each passes over what has no gradient: the other parts of the model
+                    optimizer.step()
+                    optimizer.zero_grad(set_to_none=True)
+                values.append(value.item())
+            history.append(values[0] if len(values) == 1 else tuple(values))
             step += 1
             if average is not None:
                 keep = min(recipe.ema, step / (step + 10))  # at first, forget the random start sooner
                 for a, b in zip(average.state_dict().values(), model.state_dict().values()):
                     a.lerp_(b, 1 - keep) if a.is_floating_point() else a.copy_(b)
-            history.append(value.item())
             now = time.perf_counter()
             elapsed, last = elapsed + now - last, now
-            bar.set_postfix(step=step, loss=f"{sum(history[-50:]) / len(history[-50:]):.3f}", refresh=False)
-            bar.update(min(100, 100 * fraction()) - bar.n)
-            if checkpoint is not None and (step % every == 0 or fraction() >= 1) and accelerator.is_main_process:
+            recent = torch.tensor(history[-50:]).mean(0).view(-1).tolist()
+            bar.set_postfix(step=step, loss=" ".join(f"{value:.3f}" for value in recent), refresh=False)
+            bar.update(min(100, 100 * fraction) - bar.n)
+            if checkpoint is not None and step % every == 0 and accelerator.is_main_process:
                 save_checkpoint(checkpoint, recipe, step, elapsed, model, average, optimizers)
+    bar.update(100 - bar.n)
     bar.close()
+    if history and checkpoint is not None and accelerator.is_main_process:
+        save_checkpoint(checkpoint, recipe, step, elapsed, model, average, optimizers)
     if average is not None:
         model.load_state_dict(average.state_dict())
     model.eval()
     return history
 
 
+def _turns(model: nn.Module, loss: Loss, step: int, generator: Generator, context: Callable) -> Iterator[Turn]:
+    """The turns of one step; a loss that returns a scalar has one. Each is computed in a context of its own."""
+    with context():
+        found = loss(model, step, generator)
+    if isinstance(found, Tensor):
+        yield model, found
+        return
+    while True:
+        with context():
+            turn = next(found, None)
+        if turn is None:
+            return
+        yield turn
+
+
 def make_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the network; AdamW for embeddings, the head, convolutions and vectors."""
-    inside = [
-        p for name, p in model.named_parameters() if p.ndim == 2 and not name.startswith(("embed", "side", "head"))
-    ]
-    if recipe.optimizer == "adamw":
-        inside = []
-    chosen = {id(p) for p in inside}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
-    optimizers: list[torch.optim.Optimizer] = []
-    if inside:
-        optimizers.append(Muon(inside, lr=recipe.lr, weight_decay=recipe.weight_decay))
-    if rest:
-        optimizers.append(
-            torch.optim.AdamW(rest, lr=recipe.adamw_lr, betas=(0.9, 0.99), weight_decay=recipe.weight_decay)
-        )
-    return optimizers
+    """AdamW for everything; or, where the recipe has a rate for Muon, each for what the model's groups() give it.
+
+    Raises ValueError if the model has no groups, or if they do not hold each of its parameters exactly once.
+    """
+    adamw = lambda weights: torch.optim.AdamW(weights, lr=recipe.lr, betas=(0.9, 0.99), weight_decay=0.0)
+    if recipe.muon_lr is None:
+        return [adamw(model.parameters())]
+    if not hasattr(model, "groups"):
+        raise ValueError(f"{type(model).__name__} has no groups(), which name what Muon moves: leave muon_lr out")
+    groups = model.groups()
+    if sorted(map(id, groups["muon"] + groups["adamw"])) != sorted(map(id, model.parameters())):
+        raise ValueError(f"the groups of {type(model).__name__} must hold each of its parameters once")
+    return [Muon(groups["muon"], lr=recipe.muon_lr), adamw(groups["adamw"])]
 
 
 def save_checkpoint(path, recipe, step, elapsed, model, average, optimizers) -> None:

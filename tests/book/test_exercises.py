@@ -12,7 +12,7 @@ from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
-from tools import exercises
+from tools import exercises, notebooks
 from tools.notebooks import read, sources, write
 
 SOLUTIONS = [path for path in sources([]) if path.parent.name == "solutions"]
@@ -56,6 +56,59 @@ def misconceptions(stem, i, world):
 def test_there_are_sheets_and_they_are_what_their_solutions_give(capsys):
     assert len(CHECKS) >= 7
     assert exercises.main(["--check"]) == 0, capsys.readouterr().out
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder of its own with one short solution, and its sheet."""
+    (tmp_path / "solutions").mkdir()
+    (tmp_path / "solutions" / "09_tiny.py").write_text(TINY)
+    for module in (exercises, notebooks):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    assert exercises.main([]) == 0
+    return tmp_path / "exercises"
+
+
+TINY = """# %% [markdown]
+# # 09 · Tiny
+
+# %% nbgrader={"grade": false, "grade_id": "09-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def double(x):
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "09-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+assert double(2) == 4
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize("suffix", [".py", ".ipynb"])
+def test_an_answer_that_a_learner_wrote_is_not_overwritten(desk, capsys, suffix):
+    paths = [desk / "09_tiny.py", desk / "09_tiny.ipynb"]
+    assert exercises.main([]) == 0  # untouched: derived again
+    sheet = desk / f"09_tiny{suffix}"
+    sheet.write_text(
+        sheet.read_text().replace("raise NotImplementedError", "return x + x  # raise NotImplementedError")
+    )
+    before = [path.read_bytes() for path in paths]
+    capsys.readouterr()
+    assert exercises.main([]) == 1
+    assert [path.read_bytes() for path in paths] == before
+    assert "09_tiny was left as it is: somebody answered 09-1" in capsys.readouterr().out
+
+
+def test_a_sheet_whose_solution_changed_elsewhere_is_derived_again(desk):
+    solution = desk.parent / "solutions" / "09_tiny.py"
+    solution.write_text(solution.read_text().replace("# # 09 · Tiny", "# # 09 · Small").replace("== 4", "== 4.0"))
+    assert exercises.main([]) == 0
+    assert "09 · Small" in (desk / "09_tiny.py").read_text() and "4.0" in (desk / "09_tiny.ipynb").read_text()
+
+
+def test_an_unknown_number_is_not_passed_over_in_silence(desk, capsys):
+    assert exercises.main(["1"]) == 1
+    assert "no sheet has the number 1: give it with two digits" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)

@@ -5,7 +5,7 @@ from os import PathLike
 import numpy as np
 import pretty_midi
 
-from ..data.chorales import DURATION, ONSET, STEPS_PER_BEAT, VOICE, VOICES, accent
+from ..score import DURATION, ONSET, STEPS_PER_BEAT, VOICE, VOICES, accent
 
 REST, HOLD = -1, -2  # in a grid: the voice is silent, or goes on with its note; everything else is a pitch that begins
 LOW, HIGH = 30, 87  # the pitches of the vocabulary: those of the corpus, 36 .. 81, and six semitones on either side
@@ -16,7 +16,7 @@ LAST_STEP = np.iinfo(np.int16).max
 
 
 def check(notes: np.ndarray) -> np.ndarray:
-    """Notes as (N, 5) int16, sorted by voice and onset, with the columns of a Chorale's; they may be in any order.
+    """Notes as (N, 5) int16, sorted by voice and onset, with the columns of aigc.score; they may be in any order.
 
     Raises ValueError where there is none, or where one lies outside: voice 0 .. 3, onset >= 0, duration >= 1, pitch
     0 .. 127, velocity 1 .. 127, end <= 32767; and where a voice has two notes at once.
@@ -125,7 +125,7 @@ def decode(ids: np.ndarray) -> np.ndarray:
     return grid.reshape(-1, len(VOICES)).astype(np.int16)
 
 
-def side(steps: int, pickup: int = 0, steps_per_bar: int = 16) -> np.ndarray:
+def side(steps: int, *, steps_per_bar: int = 16, pickup: int = 0) -> np.ndarray:
     """What is known of every token before it is drawn: its voice 0 .. 3 and its place in the bar 0 .. 15.
 
     Returns (steps * 4, 2) int64, in the order of `encode`. Raises ValueError if steps < 0 or a bar has more than 16

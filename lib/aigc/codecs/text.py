@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -16,6 +17,11 @@ class CharCodec:
         if not self.vocab or len(set(self.vocab)) != len(self.vocab):
             raise ValueError(f"a vocabulary is one or more characters, each once, not {self.vocab[:40]!r}")
 
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """The id of each character."""
+        return {character: i for i, character in enumerate(self.vocab)}
+
     @classmethod
     def train(cls, text: str) -> "CharCodec":
         """The codec of the characters that occur in `text`. Raises ValueError if there are fewer than two."""
@@ -28,14 +34,13 @@ class CharCodec:
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`. Raises ValueError naming the characters that the codec has never seen."""
-        place = {character: i for i, character in enumerate(self.vocab)}
-        unknown = sorted(set(text) - set(place))
+        unknown = sorted(set(text) - set(self.place))
         if unknown:
             raise ValueError(
                 f"the model has never seen {' '.join(map(repr, unknown[:10]))}: it knows only these {len(self.vocab)} "
                 f"characters: {self.vocab!r}. Write the prompt with them."
             )
-        return [place[character] for character in text]
+        return [self.place[character] for character in text]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids in 0 .. V-1. Raises ValueError for others."""

@@ -6,4 +6,6 @@ from .shakespeare import shakespeare
 from .smollm import smollm2
 from .verse import verse
 
-__all__ = ["Chorale", "chorales", "digits", "shakespeare", "smollm2", "verse"]
+__all__ = ["OFFLINE", "Chorale", "chorales", "digits", "shakespeare", "smollm2", "verse"]
+
+OFFLINE = (digits, shakespeare, chorales, smollm2)  # what set-up makes ready and every notebook may read

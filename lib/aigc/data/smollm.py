@@ -9,7 +9,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from .fetch import cache_dir, unwritable
+from ..files import cache_dir, unwritable
 
 PARTS = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 

@@ -10,7 +10,8 @@ import tarfile
 
 import numpy as np
 
-from .fetch import cached, fetch_npm
+from ..files import cached
+from .fetch import fetch_npm
 
 PACKAGE, SHA256 = "chinese-poetry@2.0.1", "25b549e46919c3a0569db6b68ddc96956b04a484ea4518ad2bbd4f137e307e86"
 COMMON = 3000  # characters that are kept; a poem with a rarer one is left out

@@ -27,6 +27,6 @@ def nats_per_token(model: nn.Module, ids: Tensor, window: int, side: Tensor | No
         fresh = inside & ((torch.arange(window) >= window - step) | (batch[:, None] == 0))
         logits = model(ids[at], None if side is None else side[at + 1])
         losses = F.cross_entropy(logits.transpose(1, 2), ids[at + 1], reduction="none")
-        total += losses[fresh].double().sum().item()
+        total += losses[fresh].cpu().double().sum().item()  # Apple's GPU has no float64
         counted += int(fresh.sum())
     return total / counted

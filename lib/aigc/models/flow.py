@@ -6,26 +6,28 @@ Liu et al. 2023, arXiv:2209.03003; Lipman et al. 2023, arXiv:2210.02747. The net
 import torch
 from torch import Generator, Tensor, nn
 
+NO_LABEL = -1  # what a network is told in place of a label
+
 
 def path(x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
     """The point at time t on the line from the data (t = 0) to the noise (t = 1): Liu et al. 2023, eq. 1.
 
-    x0, eps: (B, C, H, W); t: (B,) in [0, 1]. Returns (B, C, H, W).
+    x0, eps: (B, ...), points, series or images; t: (B,) in [0, 1]. Returns (B, ...).
     """
-    t = t.view(-1, 1, 1, 1)
+    t = t.view(-1, *[1] * (x0.ndim - 1))
     return (1 - t) * x0 + t * eps
 
 
-def loss(model: nn.Module, x0: Tensor, labels: Tensor, nothing: int, generator: Generator, drop: float = 0.1) -> Tensor:
+def loss(model: nn.Module, x0: Tensor, labels: Tensor, generator: Generator, drop: float = 0.1) -> Tensor:
     """Mean squared error of the predicted velocity eps - x0 (Lipman et al. 2023, eq. 14, with no noise in the data).
 
-    x0: (B, C, H, W) in [-1, 1]; labels: (B,) int64. A part `drop` of the labels is replaced by `nothing`, so that the
+    x0: (B, ...), about in [-1, 1]; labels: (B,) int64. A part `drop` of the labels is replaced by NO_LABEL, so that the
     model learns the unconditional velocity too, which guidance needs. Times are logit-normal (Esser et al. 2024,
     arXiv:2403.03206): most in the middle, where the velocity is hardest to tell. Returns a scalar.
     """
     eps = torch.randn(x0.shape, generator=generator).to(x0.device)
     t = torch.randn(len(x0), generator=generator).sigmoid().to(x0.device)
     dropped = (torch.rand(len(x0), generator=generator) < drop).to(x0.device)
-    labels = torch.where(dropped, nothing, labels)
+    labels = torch.where(dropped, NO_LABEL, labels)
     velocity = model(path(x0, eps, t), t, labels)
     return (velocity - (eps - x0)).square().mean()

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
-class GPTConfig:
+class Config:
     vocab: int  # V: how many different tokens there are
     context: int  # how many tokens, itself included, a position can attend to
     layers: int = 4
@@ -33,75 +33,119 @@ class GPTConfig:
             raise ValueError(f"dropout must lie in [0, 1), not {self.dropout}")
 
 
+class Memory:
+    """The last keys and values of one layer. They are written in place: to add one token copies nothing of the past."""
+
+    def __init__(self, keep: int):
+        self.keep, self.held, self.room = keep, 0, None  # room: (2, B, heads, places, D), of which `held` are filled
+
+    def add(self, new: Tensor) -> Tensor:
+        """new: (2, B, heads, T, D). Returns (2, B, heads, S, D): as many of the past as are kept, and the new ones."""
+        T, old = new.size(3), min(self.held, self.keep)
+        if self.room is None or self.held + T > self.room.size(3):  # seldom: a room of twice the size
+            room = new.new_empty(*new.shape[:3], 2 * (old + T), new.size(4))
+            if old:
+                room.narrow(3, 0, old).copy_(self.room.narrow(3, self.held - old, old))
+            self.room, self.held = room, old
+        self.room.narrow(3, self.held, T).copy_(new)
+        self.held += T
+        return self.room.narrow(3, self.held - T - old, old + T)
+
+
 @dataclass
 class Cache:
-    """The keys and values of the past, one pair a layer, each (B, heads, T, C / heads); what makes decoding cheap."""
+    """What a model keeps of the tokens that it has read, which makes decoding cheap."""
 
-    past: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    layers: list[Memory] = field(default_factory=list)
     position: int = 0  # of the next token
+    ahead: tuple[Tensor, Tensor] | None = None  # the turns of the places up to `known`, many at a time
+    known: int = 0
+
+    def turn(self, T: int, frequency: Tensor) -> tuple[Tensor, Tensor]:
+        """`turns` of the next T places."""
+        if self.position + T >= self.known:
+            self.known = self.position + T + 64
+            self.ahead = turns(torch.arange(self.position, self.known, device=frequency.device), frequency)
+        start = self.position - self.known  # negative: from the end
+        return tuple(part[start : start + T] for part in self.ahead)
 
 
-def rotate(x: Tensor, position: Tensor) -> Tensor:
+def frequencies(size: int) -> Tensor:
+    """Radians a place by which `rotate` turns each feature, (D,) for an even size D; the first half bears a minus."""
+    frequency = 10_000.0 ** -(torch.arange(size // 2) / (size // 2))
+    return torch.cat([-frequency, frequency])
+
+
+def turns(position: Tensor, frequency: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the angles at these positions, the same in every layer.
+
+    position: (T,) int64; frequency: (D,). Returns two of (T, D); the first half of the sines bears the minus.
+    """
+    angle = position[:, None] * frequency
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     """Turn each pair of features by an angle proportional to its position (Su et al. 2021, eq. 34).
 
-    x: (..., T, D), D even; position: (T,). Returns the shape of x. The scalar product of two rotated vectors then
-    depends on their positions only through the difference.
+    x: (..., T, D), where features i and i + D / 2 are a pair; turn: `turns` of its positions. Returns (..., T, D). The
+    scalar product of two rotated vectors then depends on their positions only through the difference.
     """
-    half = x.size(-1) // 2
-    frequency = 10_000.0 ** -(torch.arange(half, device=x.device, dtype=torch.float32) / half)
-    angle = position[:, None].float() * frequency  # (T, D / 2), radians
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
-    a, b = x[..., :half], x[..., half:]
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+    cos, sin = turn
+    return x * cos + x.roll(x.size(-1) // 2, -1) * sin
+
+
+def dropout(p: float) -> nn.Module:
+    return nn.Dropout(p) if p else nn.Identity()  # which costs less at every token
 
 
 def norm(x: Tensor) -> Tensor:
-    return F.layer_norm(x, (x.size(-1),))
+    return torch.layer_norm(x, x.shape[-1:])
 
 
 class Attention(nn.Module):
-    def __init__(self, config: GPTConfig):
+    def __init__(self, config: Config):
         super().__init__()
-        self.heads, self.context, self.dropout = config.heads, config.context, nn.Dropout(config.dropout)
+        self.heads, self.context, self.dropout = config.heads, config.context, dropout(config.dropout)
         self.query_key_value = nn.Linear(config.width, 3 * config.width, bias=False)
         self.output = nn.Linear(config.width, config.width, bias=False)
 
-    def forward(self, x: Tensor, position: Tensor, past: tuple[Tensor, Tensor] | None):
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], memory: Memory | None = None) -> Tensor:
         B, T, C = x.shape
         qkv = self.query_key_value(x).view(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
-        (q, k), v = rotate(norm(qkv[:2]), position), qkv[2]  # each (B, heads, T, D)
-        if past is not None:
-            k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
-        S = k.size(2)  # the past and the present: the last T of the S keys belong to the T queries
-        scores = q @ k.transpose(-1, -2) * q.size(-1) ** -0.5  # (B, heads, T, S)
-        if T > 1:  # a single position, the newest, may see all that the cache keeps
+        q, k = rotate(norm(qkv[:2]), turn).unbind(0)
+        v = qkv[2]  # each (B, heads, T, D)
+        if memory is not None:
+            k, v = memory.add(torch.stack([k, v])).unbind(0)
+        if T == 1 and not self.training:  # the newest sees all that is kept: what stands below, in one call
+            y = F.scaled_dot_product_attention(q, k, v)
+        else:
+            S = k.size(2)  # the past and the present: the last T of the S keys belong to the T queries
+            scores = q @ k.transpose(-1, -2) * q.size(-1) ** -0.5  # (B, heads, T, S)
             distance = torch.arange(S - T, S, device=x.device)[:, None] - torch.arange(S, device=x.device)
             unseen = (distance < 0) | (distance >= self.context)  # (T, S): the future, and what is too far back
-            scores = scores.masked_fill(unseen, -torch.inf)
-        y = self.dropout(scores.softmax(-1)) @ v  # each row of weights: where a position looks
-        keep = self.context - 1  # the next token attends to itself and to so many before it
-        past = (k[:, :, S - min(S, keep) :], v[:, :, S - min(S, keep) :])
-        return self.output(y.transpose(1, 2).reshape(B, T, C)), past
+            y = self.dropout(scores.masked_fill(unseen, -torch.inf).softmax(-1)) @ v  # each row: where a position looks
+        return self.output(y.transpose(1, 2).reshape(B, T, C))
 
 
 class Block(nn.Module):
-    def __init__(self, config: GPTConfig):
+    def __init__(self, config: Config):
         super().__init__()
         self.attention = Attention(config)
         self.up = nn.Linear(config.width, 4 * config.width, bias=False)
         self.down = nn.Linear(4 * config.width, config.width, bias=False)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = dropout(config.dropout)
 
-    def forward(self, x: Tensor, position: Tensor, past: tuple[Tensor, Tensor] | None):
-        mixed, past = self.attention(norm(x), position, past)  # tokens speak to one another
-        x = x + self.dropout(mixed)
-        return x + self.dropout(self.down(F.gelu(self.up(norm(x))))), past  # each thinks for itself
+    def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], memory: Memory | None = None) -> Tensor:
+        x = x + self.dropout(self.attention(norm(x), turn, memory))  # tokens speak to one another
+        return x + self.dropout(self.down(F.gelu(self.up(norm(x)))))  # each thinks for itself
 
 
 class GPT(nn.Module):
-    def __init__(self, config: GPTConfig):
+    def __init__(self, config: Config):
         super().__init__()
         self.config = config
+        self.register_buffer("frequency", frequencies(config.width // config.heads), persistent=False)
         self.embed = nn.Embedding(config.vocab, config.width)
         self.side = nn.ModuleList(nn.Embedding(size, config.width) for size in config.side)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
@@ -111,6 +155,11 @@ class GPT(nn.Module):
             zero = name.endswith(("output.weight", "down.weight", "head.weight"))
             nn.init.zeros_(weight) if zero else nn.init.normal_(weight, std=weight.size(-1) ** -0.5)
 
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """Which optimizer moves what: Muon the matrices between the two ends, AdamW the ends, tokens and logits."""
+        ends = [*self.embed.parameters(), *self.side.parameters(), *self.head.parameters()]
+        return {"muon": list(self.blocks.parameters()), "adamw": ends}
+
     def forward(self, ids: Tensor, side: Tensor | None = None, cache: Cache | None = None) -> Tensor:
         """Logits of the token that follows each position, in nats.
 
@@ -119,24 +168,23 @@ class GPT(nn.Module):
         Returns (B, T, V) float32. Position t depends on ids[:, : t + 1] alone. Raises ValueError if side is missing or
         superfluous.
         """
-        expected = (*ids.shape, len(self.side))
-        if (side is None) != (len(self.side) == 0) or side is not None and tuple(side.shape) != expected:
+        expected = (*ids.shape, len(self.config.side))
+        if (side is None) != (not self.config.side) or side is not None and tuple(side.shape) != expected:
             raise ValueError(f"side must have the shape {expected}, not {None if side is None else tuple(side.shape)}")
         x = self.embed(ids)
         for i, embed in enumerate(self.side):
             x = x + embed(side[..., i])
-        x = norm(x)
-        if torch.is_autocast_enabled(x.device.type):  # or the sums would stay in float32, at twice the time
-            x = x.to(torch.get_autocast_dtype(x.device.type))
-        start = cache.position if cache else 0
-        position = torch.arange(start, start + ids.size(1), device=ids.device)
-        pasts = cache.past if cache and cache.past else [None] * len(self.blocks)
-        kept = []
-        for block, past in zip(self.blocks, pasts):
-            x, past = block(x, position, past)
-            kept.append(past)
+        x, kind = norm(x), x.device.type
+        if torch.is_autocast_enabled(kind):  # or the sums would stay in float32, at twice the time
+            x = x.to(torch.get_autocast_dtype(kind))
+        T = ids.size(1)
+        turn = cache.turn(T, self.frequency) if cache else turns(torch.arange(T, device=ids.device), self.frequency)
+        if cache is not None and not cache.layers:  # a token attends to itself and to context - 1 before it
+            cache.layers = [Memory(self.config.context - 1) for _ in self.blocks]
+        for block, memory in zip(self.blocks, cache.layers if cache else [None] * len(self.blocks)):
+            x = block(x, turn, memory)
         if cache is not None:
-            cache.past, cache.position = kept, start + ids.size(1)
+            cache.position += T
         return self.head(norm(x)).float()
 
 

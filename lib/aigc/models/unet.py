@@ -11,13 +11,13 @@ from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
-class UNetConfig:
-    labels: int = 11  # ten digits, and one more that stands for "no label"
+class Config:
+    labels: int = 11  # ten digits, and one more, the last, that stands for "no label"
     width: int = 32  # channels at full resolution; twice as many at half, three times at a quarter
 
     def __post_init__(self):
-        if self.labels < 1 or self.width < 8 or self.width % 8:
-            raise ValueError(f"labels must be at least 1 and width a multiple of 8: {self}")
+        if self.labels < 1 or self.width < 32 or self.width % 32:  # a head looks at 32 channels
+            raise ValueError(f"labels must be at least 1 and width a multiple of 32: {self}")
 
 
 class ResBlock(nn.Module):
@@ -60,7 +60,7 @@ class Look(nn.Module):
 class UNet(nn.Module):
     """For images whose height and width are multiples of 4."""
 
-    def __init__(self, config: UNetConfig):
+    def __init__(self, config: Config):
         super().__init__()
         self.config = config
         c, told = config.width, 4 * config.width
@@ -76,13 +76,21 @@ class UNet(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
-        """x: (B, 1, H, W); t: (B,) in [0, 1]; labels: (B,) int64 in 0 .. config.labels - 1. Returns (B, 1, H, W).
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """Which optimizer moves what: Muon the matrices that pass on time and label, AdamW the picture's own layers."""
+        matrices = [self.time[0].weight, self.time[2].weight]
+        matrices += [block.tell.weight for block in self.modules() if isinstance(block, ResBlock)]
+        chosen = set(map(id, matrices))
+        return {"muon": matrices, "adamw": [weight for weight in self.parameters() if id(weight) not in chosen]}
 
-        Raises ValueError for other shapes or sizes.
+    def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+        """x: (B, 1, H, W); t: (B,) in [0, 1]; labels: (B,) int64 in 0 .. config.labels - 2, or negative for "no label".
+
+        Returns (B, 1, H, W). Raises ValueError for other shapes or sizes.
         """
         if x.ndim != 4 or x.size(1) != 1 or x.size(2) % 4 or x.size(3) % 4:
             raise ValueError(f"x must be (B, 1, H, W) with H and W multiples of 4, not {tuple(x.shape)}")
+        labels = labels.masked_fill(labels < 0, self.config.labels - 1)
         told = F.silu(self.time(waves(t, self.time[0].in_features)) + self.embed(labels))
         h1 = self.down1(self.first(x), told)  # (B, c, H, W)
         h2 = self.down2(self.shrink1(h1), told)  # (B, 2c, H/2, W/2)

@@ -1,0 +1,18 @@
+"""What music in voices is counted in, whatever the corpus: columns of notes, voices, steps, metre and accent."""
+
+import math
+
+VOICE, ONSET, DURATION, PITCH, VELOCITY = range(5)  # the columns of a piece's notes
+STEPS_PER_BEAT = 4  # a step is a sixteenth
+VOICES = ("soprano", "alto", "tenor", "bass")
+
+
+def accent(onset: int, steps_per_bar: int = 16, pickup: int = 0, fermata: bool = False) -> int:
+    """The velocity of a note from where it begins in its bar, between 52 and 96.
+
+    96 on the first beat, 88 in the middle of a bar of 4/4 and on the other beats of 3/4, 80 on the other beats of 4/4,
+    and 8 less for each halving that follows. A note under a fermata ends a line of the hymn and is 12 softer.
+    """
+    place, even = (onset - pickup) % steps_per_bar, steps_per_bar & -steps_per_bar  # 16 of 16, 4 of 12
+    halvings = 0 if place == 0 else int(math.log2(even / math.gcd(place, even))) + (even < steps_per_bar)
+    return 96 - 8 * halvings - 12 * fermata
