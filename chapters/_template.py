@@ -1,14 +1,16 @@
 # %% [markdown]
 # # NN · Title
 #
+# *read 0 min · do 0 min · run 0 s*
+#
 # **The one question that this chapter answers?**
 #
-# Open with the question or with a failure: something concrete that the reader can see go wrong.
+# Open with the question or with a failure: something concrete that the reader can see go wrong. `make notebooks` writes
+# the line above. A heading with ◇ is for a second reading.
 #
 # ## What you need
 #
 # What to know before, and from which chapter.
-# Measured: 0 s on a plain laptop, 0 GB.
 
 # %%
 from aigc import course, show
@@ -19,32 +21,89 @@ show.style()
 # %% [markdown]
 # ## What we will measure
 #
-# The quantity, its unit, the baseline. *Predict:* the reader writes down a guess.
+# The quantity, its unit, the baseline. Then the predictions, each asked before its cell and answered after it.
 #
-# ## A toy by hand
+# *Predict 1.* In a hundred throws of a fair coin, how long is the longest run?
 #
-# Small enough for pencil and paper; the cell after it confirms the pencil.
+# One diagram shows the idea of the whole chapter; it has to be understood in grey, too.
+
+# %%
+show.diagram(
+    {"coin": (0, 0, "truth"), "throws": (1, 0), "model": (2, 0, "model")},
+    [("coin", "throws", "100 times"), ("throws", "model", "counts")],
+    alt="A coin gives throws, and the throws give a model by counting.",
+)
+
+# %% [markdown]
+# ## 1 · A first section, which asks one thing
 #
-# ## The mathematics
+# Three to six sections, each a small cycle of its own. It opens with a question. *How probable is a run of $n$ heads?*
+# A toy that pencil and paper can solve comes first, then the one equation that the section needs. Each symbol is
+# defined where it first stands: $p$ is the probability of heads.
 #
-# Each symbol is defined where it first stands. Equations are numbered, and each names its function:
+# $$P_n = p^n \tag{NN.1}$$
 #
-# $$a = b \tag{N.1}$$
+# This is `run`, below. No more than 400 words before something runs.
+
+
+# %%
+def run(p: float, n: int) -> float:
+    return p**n  # the code is the equation
+
+
+assert run(0.5, 3) == 1 / 8  # as by hand
+
+# %% [markdown]
+# What came out, and what follows from it: the next section begins where this one ends.
 #
-# This is `module.function`.
+# ## 2 · The experiment of the second section
 #
-# ## The code
+# Data, baseline, samples that were not selected. *How long is the longest run in a hundred throws?*
+
+# %%
+import numpy as np
+
+throws = np.random.default_rng(course.seed()).integers(2, size=100)
+longest = max(len(part) for part in "".join(map(str, throws)).split("0"))
+print("the longest run of heads:", longest)
+
+# %% tags=["nbval-ignore-output"]
+# What depends on the machine has this tag, and the next cell asserts what must hold on every one.
+print("".join("TH"[throw] for throw in throws))
+
+# %%
+assert 2 < longest < 20
+
+# %% [markdown]
+# *Answer 1.* Longer than most people think: about the logarithm of a hundred to the base 2. A number that the chapter
+# concludes from is banded: `course.expect("NN.key", value, baseline=...)`.
 #
-# The code is the equation. Then it is held against the library: `assert` that both agree.
+# ### ◇ A detail for a second reading
 #
-# ## The experiment
+# It may be skipped.
 #
-# Data, baseline, training with a progress bar, samples that were not selected. Look, read or listen. Then
-# `course.expect("NN.key", value, baseline=...)`.
+# ## 3 · Your own
+#
+# In each chapter the reader brings something, here throws of a coin. `None` takes the course's example. *Is yours
+# fair?* The cells from here that need nothing of what was trained have the tag `mine`; a test runs them, after the
+# first cell of the chapter, with other inputs.
+
+# %% tags=["mine"]
+MINE = None  # or [1, 0, 0, 1]: your own throws
+
+# %% tags=["mine", "showpiece"]
+own = [1, 1, 1, 0] if MINE is None else MINE
+share = sum(own) / len(own)
+assert 0 <= share <= 1  # holds for any input
+print("".join("TH"[throw] for throw in own))
+
+# %% [markdown]
+# The cell with the tag `showpiece` makes the one finished thing that a reader would show to somebody. What is odd about
+# it: say so here.
 #
 # ## Checkpoint
 #
-# *A question that needs what was just learnt.*
+# *A question that needs what was just learnt?*
 #
 # <details><summary>Answer</summary>
 #
@@ -55,7 +114,11 @@ show.style()
 # ## Break it
 #
 # Remove or exaggerate one thing on purpose. Predict, run, interpret.
-#
+
+# %%
+assert run(1.0, 1000) == 1.0  # a coin with two heads
+
+# %% [markdown]
 # ## What we measured
 
 # %% tags=["nbval-ignore-output"]
@@ -64,14 +127,17 @@ course.summary()
 # %% [markdown]
 # ## Limits
 #
-# What was not shown, what was only measured once, where it fails.
+# What was not shown, what was only measured once, where it fails; and who looked further (Author, year).
 #
 # ## Exercises
 #
-# - NN.1 verify: ...
-# - NN.2 modify: ...
-# - NN.3 investigate: ...
+# - NN.1 · verify · 10 min · ●○○○○ · write what the chapter derived
+# - NN.2 · modify · 15 min · ●●○○○ · change it
+# - NN.3 · investigate · 20 min · ●●●○○ · find out what the chapter did not say
+# - NN.4 · build · 40 min · ●●●○○ · 20 to 40 lines in checked steps
+# - NN.5 · debug · 20 min · ●●●○○ · one bug, found by measuring
+# - NN.6 · challenge · 60 min · ●●●●● · an open score against our band
 #
 # ## References
 #
-# - Author, A. (year). Title. doi:10.... or arXiv:....
+# - Author, A. (year). Title. doi:10.1000/1 or arXiv:0000.00000

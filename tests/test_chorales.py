@@ -9,9 +9,10 @@ import pytest
 from music21 import converter, corpus, expressions, meter, note, stream
 
 from aigc.data import chorales
-from aigc.data.chorales import HELD_OUT, _parse, _piece, everything, propose_split, tune_marks
+from aigc.data.chorales import HELD_OUT, _parse, _piece, everything, tune_marks
 from aigc.files import cache_dir
 from aigc.score import DURATION, ONSET, PITCH, VELOCITY, VOICE, accent
+from tools.split import propose_split
 
 SPLITS = ("train", "validation", "test")
 # How many pieces each split has in the corpus that the lock installs; a newer corpus may have more or fewer.

@@ -4,11 +4,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tools import notebooks
 from tools.setup import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +39,12 @@ def targets():
 def steps(workflow):
     jobs = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
     return [step for job in jobs.values() for step in job["steps"]]
+
+
+def test_notebooks_are_built_where_a_system_does_not_tell_the_memory(monkeypatch):
+    assert notebooks.peak() >= 0
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows, which has no such module
+    assert notebooks.peak() is None
 
 
 def test_every_target_is_a_command_and_is_phony():
@@ -114,10 +122,20 @@ def test_the_workflows_cover_what_the_course_promises():
     assert all(any("cache" in str(step) for step in steps(path)) for path in WORKFLOWS)
 
 
-def test_the_lock_has_no_addresses_and_pins_every_dependency():
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_of_others_are_pinned_by_commit_and_say_their_version(workflow):
+    used = [line for line in workflow.read_text(encoding="utf-8").splitlines() if "uses:" in line]
+    assert len(used) >= 3
+    for line in used:
+        assert re.search(r"uses: [\w./-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+$", line), f"a tag can be moved: {line.strip()}"
+
+
+def test_the_lock_has_no_addresses_and_pins_every_dependency_by_version_and_by_content():
     lock = text("requirements.lock")
     assert "://" not in lock
-    pinned = {line.split("==")[0] for line in lock.splitlines()}
+    entries = re.findall(r"^([a-z0-9-]+)==\S+.*\\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", lock, re.MULTILINE)
+    pinned = {name for name, _ in entries}
+    assert len(entries) == len(re.findall("==", re.sub(";.*", "", lock))) > 100
     listed = re.findall(r'"([a-z0-9_-]+)[>=]=[0-9.]+"', text("pyproject.toml").partition("[build-system]")[0])
     assert len(listed) > 20
     assert {name.replace("_", "-") for name in listed} <= pinned

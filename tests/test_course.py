@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from aigc import course, show
+from aigc import course, machine, released, show
 from tools.bands import LEVEL, SEEDS, TOLERANCE, band
 from tools.notebooks import sources
 from tools.processors import ROWS
@@ -107,8 +107,11 @@ def test_start_seeds_everything_and_prints_the_same_line_everywhere(bands, capsy
     monkeypatch.setenv("AIGC_SEED", "5")
     course.start("03", seed=4)
     assert torch.rand(1).item() != draws[0][0] and course.seed() == 5
+    monkeypatch.delenv("AIGC_SEED")
+    course.start("03", seed=4)
+    assert course.seed() == 4
     said = capsys.readouterr().out.splitlines()
-    assert said[::2] == ["Chapter 03 is ready."] * 3 and all(line.startswith("Machine: ") for line in said[1::2])
+    assert said[::2] == ["Chapter 03 is ready."] * 4 and all(line.startswith("Machine: ") for line in said[1::2])
 
 
 def test_device_is_what_was_asked_for_or_says_why_not(bands, monkeypatch):
@@ -117,6 +120,32 @@ def test_device_is_what_was_asked_for_or_says_why_not(bands, monkeypatch):
     monkeypatch.setenv("AIGC_DEVICE", "abacus")
     with pytest.raises(ValueError, match="AIGC_DEVICE=abacus.*Choose cpu, cuda or mps"):
         course.start("03")
+
+
+def test_a_device_that_is_not_there_is_refused_in_one_line(monkeypatch):
+    def empty(size, device):
+        raise RuntimeError("\nNo kernel for " + "x" * 500 + "\n" + "registered at nowhere\n" * 900)
+
+    monkeypatch.setenv("AIGC_DEVICE", "mps")
+    monkeypatch.setattr(torch, "empty", empty)
+    with pytest.raises(ValueError, match="^AIGC_DEVICE=mps: No kernel.*Choose cpu, cuda or mps") as error:
+        machine.device()
+    assert len(str(error.value)) < 300 and "\n" not in str(error.value)
+
+
+def test_check_names_every_part_and_goes_on_after_one_that_is_missing(monkeypatch, tmp_path, capsys):
+    course.check()
+    lines = capsys.readouterr().out.splitlines()
+    models = [f"model: {name}" for name in released.index()]
+    parts = ["data: digits", "data: shakespeare", "data: chorales", "data: smollm2", "index of models", *models]
+    assert lines == [f"{part}, ready" for part in parts] and "model: gpt2" in parts
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "file" / "cache"))
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(released, "index", lambda: json.loads("{"))
+    course.check()
+    said = capsys.readouterr().out
+    assert "data: digits, MISSING. " in said and "AIGC_CACHE" in said and "index of models, MISSING. " in said
+    assert "data: shakespeare, ready" in said and "make lab" in said
 
 
 def test_recording_writes_every_value_and_never_complains(bands, shown, tmp_path, monkeypatch, capsys):

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,21 @@ ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "tools" / "setup.py"
 
 
+LOCK = """alpha==1 \\
+    --hash=sha256:a1 \\
+    --hash=sha256:a2
+nvidia-beta==2 ; sys_platform == 'linux' \\
+    --hash=sha256:b1
+torch==3 \\
+    --hash=sha256:c1 \\
+    --hash=sha256:c2
+torchmetrics==4 \\
+    --hash=sha256:d1
+torchvision==5 ; sys_platform != 'never' \\
+    --hash=sha256:e1
+"""
+
+
 @pytest.fixture
 def setup(tmp_path, monkeypatch):
     """A fresh copy of the module at work in an empty folder, with an installer that only counts its calls."""
@@ -29,7 +45,7 @@ def setup(tmp_path, monkeypatch):
     (tmp_path / "tools").mkdir()
     (tmp_path / "lib" / "aigc").mkdir(parents=True)
     (tmp_path / "lib" / "aigc" / "__init__.py").touch()
-    (tmp_path / "requirements.lock").write_text("alpha==1\nnvidia-beta==2 ; sys_platform == 'linux'\ntorch==3\n")
+    (tmp_path / "requirements.lock").write_text(LOCK)
     shutil.copy(SCRIPT, tmp_path / "tools" / "setup.py")
     module = load(tmp_path / "tools" / "setup.py")
     module.calls = []
@@ -143,7 +159,10 @@ def test_cpu_torch_leaves_the_gpu_packages_out_and_is_remembered(setup, monkeypa
     command = real("cpu")
     assert "--torch-backend=cpu" in command
     assert "--no-deps" in command
-    assert Path(command[-1]).read_text() == "alpha==1\ntorch==3\n"
+    cpu = Path(command[-1]).read_text()  # whose torch has other files, and so other hashes
+    assert cpu == LOCK.replace(LOCK[LOCK.index("nvidia") : LOCK.index("torch==")], "").replace(
+        " \\\n    --hash=sha256:c1 \\\n    --hash=sha256:c2", ""
+    ).replace(" \\\n    --hash=sha256:e1", "")
     assert real("full")[-1] == str(setup.LOCK)
     monkeypatch.setenv("TORCH", "cpu")
     setup.install()
@@ -199,6 +218,42 @@ def test_no_network_is_said(setup, monkeypatch):
 )
 def test_the_cause_of_a_failure_is_named(setup, output, cause):
     assert cause in setup.diagnose(output)
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(setup, tmp_path):
+    script = (
+        "import builtins, runpy, sys\n"
+        "def refuse(path, *rest, **more):\n"
+        "    raise PermissionError(13, 'Permission denied', str(path))\n"
+        "builtins.open = refuse\n"
+        "sys.argv = ['setup.py', 'test']\n"
+        "runpy.run_path('tools/setup.py', run_name='__main__')\n"
+    )
+    outcome = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert outcome.returncode == 1
+    assert re.fullmatch(r"Set-up: Permission denied \(.*\.setup\.lock\)\. .* copy it to one .*\n", outcome.stderr)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["help"], []])
+def test_help_is_given_in_every_spelling(words, capsys):
+    assert load(SCRIPT).main(words) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(load(SCRIPT).COMMANDS)
+    assert load(SCRIPT).main(["bands", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("bands ") and not capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words, everything",
+    [
+        ([], True), (["-k", "data"], True), (["-x"], True), (["-m", "tests"], True), (["tests/test_data.py"], False),
+        (["chapters", "-k", "data"], False), (["tests/test_data.py::test_x"], False),
+    ],
+)  # fmt: skip
+def test_only_a_path_narrows_what_is_tested(words, everything, monkeypatch):
+    module, commands = load(SCRIPT), []
+    monkeypatch.setattr(module, "run", lambda command: commands.append(command) or 0)
+    assert module.test(words) == 0
+    assert ("chapters" in commands[-1][7:] and "exercises" in commands[-1]) == everything
 
 
 @pytest.mark.parametrize("version", [(2, 7, 18), (3, 10, 0), (3, 14, 0)])

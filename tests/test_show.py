@@ -33,6 +33,49 @@ def eight_bars():
     return piece.notes[piece.notes[:, 1] + piece.notes[:, 2] <= 8 * piece.steps_per_bar]
 
 
+BOXES = {"noise": (0, 0), "forger": (1, 0, "model"), "coins": (1, 1, "truth"), "guess": (0, 1, "baseline")}
+
+
+def test_a_diagram_has_its_boxes_in_colours_that_differ_in_grey_and_is_not_too_wide(shown):
+    show.diagram(BOXES, [("noise", "forger"), ("forger", "noise", "again"), ("coins", "forger")], alt="a forger")
+    [(data, metadata)] = shown
+    assert metadata["image/png"] == {"alt": "a forger", "width": 700} and data["text/plain"] == "a forger"
+    pixels = imread(io.BytesIO(png(data)))[..., :3]
+    grey = pixels @ [0.299, 0.587, 0.114]
+    height, width = grey.shape
+    at = lambda x, y: grey[int(height * (0.65 + y) / 2.3) - 25, int(width * (0.5 + x) / 2)]  # above the letters
+    model, data_, baseline = at(1, 0), at(0, 0), at(0, 1)
+    assert data_ > 0.99 and model < 0.6 and 0.8 < baseline < 0.95
+    first = png(data)
+    show.diagram(BOXES, [("noise", "forger"), ("forger", "noise", "again"), ("coins", "forger")], alt="a forger")
+    assert png(shown[1][0]) == first
+
+
+def test_an_arrow_ends_at_the_edge_of_its_box(shown):
+    show.diagram({"a": (0, 0), "b": (1, 0)}, [("a", "b")], alt="an arrow")
+    pixels = imread(io.BytesIO(png(shown[0][0])))[..., :3]
+    row = pixels[pixels.shape[0] // 2].mean(-1) < 0.5  # through both boxes
+    width = len(row)
+    between = row[int(0.3 * width) : int(0.7 * width)]
+    assert between.all()  # the shaft
+    assert not row[int(0.72 * width) : int(0.74 * width)].all()  # and an end, before the letter in the box
+
+
+@pytest.mark.parametrize(
+    "boxes, arrows, alt, says",
+    [
+        (BOXES, [("noise", "critic")], "x", "critic"),
+        ({**BOXES, "odd": (2, 2, "ghost")}, [], "x", "ghost"),
+        ({**BOXES, "odd": (0, 0)}, [], "x", "a place of its own"),
+        (BOXES, [], " ", "cannot see"),
+    ],
+)
+def test_impossible_diagrams_are_refused(shown, boxes, arrows, alt, says):
+    with pytest.raises(ValueError, match=says):
+        show.diagram(boxes, arrows, alt=alt)
+    assert not shown
+
+
 COLORS = (show.SUNSET, show.WATER, show.DUSK, show.SKY, show.GOLD, show.INK)
 # How the colour-blind see linear RGB, at full severity (Machado et al. 2009, doi:10.1109/TVCG.2009.113, table 1).
 SIGHT = {

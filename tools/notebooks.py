@@ -28,6 +28,11 @@ from . import picture
 from .processors import ROOT, cannot, environment
 
 BUDGETS = ROOT / "data" / "budgets.json"
+TIMES = re.compile(r"\*read \d+ min · do \d+ min · run \d+ s\*")  # under the title of a chapter
+EXERCISE = re.compile(
+    r"^(?:- |## )(\d\d\.\d+) · (\w+) · (\d+) min · (?=[●○]{5} )(●+○*) · (.+)$", re.MULTILINE
+)  # number, kind, minutes, difficulty, title
+WORDS, LINES = 150, 15  # of prose and of code that somebody reads in a minute, in a second language
 MEASURED = re.compile(r"Measured: \S+ s on a plain laptop,( \S+ s with bfloat16,)? \S+ GB\.")
 MOST_SECONDS, MOST_GIGABYTES = 90, 3.0
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -35,8 +40,9 @@ KEPT = {"tags", "nbgrader"}  # of a cell's metadata
 
 
 def sources(chosen: list[str]) -> list[Path]:
-    """The .py of all chapters and solutions, or of those whose number was given."""
-    found = sorted(p for folder in ("chapters", "chapters/zh", "solutions") for p in (ROOT / folder).glob("[0-9]*.py"))
+    """The .py of all chapters and solutions; or of those whose number was given, and then of the drafts too."""
+    folders = ["chapters", "chapters/zh", "solutions"] + ["drafts"] * bool(chosen)
+    found = sorted(p for folder in folders for p in (ROOT / folder).glob("[0-9]*.py"))
     return [path for path in found if not chosen or path.stem.split("_")[0] in chosen]
 
 
@@ -84,18 +90,25 @@ def write(notebook: nbformat.NotebookNode, path: Path) -> None:
         partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
 
 
-def measured(notebook: nbformat.NotebookNode, folder: Path, row: str) -> tuple[nbformat.NotebookNode, float, float]:
-    """The executed notebook, the seconds it took, and its peak memory in GB. Call it in a process of its own."""
-    import resource
+def peak() -> float | None:
+    """GB of memory that the largest child of this process took; None where the system does not tell, as Windows."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1e9 if sys.platform == "darwin" else 1e6  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
 
+
+def measured(notebook: nbformat.NotebookNode, folder: Path, row: str) -> tuple[nbformat.NotebookNode, dict]:
+    """The executed notebook, and its seconds and GB. Call it in a process of its own."""
     started = time.perf_counter()
     execute(notebook, folder, row)
-    seconds = time.perf_counter() - started
-    unit = 1e9 if sys.platform == "darwin" else 1e6  # bytes there, kilobytes elsewhere
-    return notebook, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
+    found = {"seconds": time.perf_counter() - started, "gigabytes": peak()}
+    return notebook, {name: value for name, value in found.items() if value is not None}
 
 
-def apart(path: Path, row: str) -> tuple[nbformat.NotebookNode, float, float]:
+def apart(path: Path, row: str) -> tuple[nbformat.NotebookNode, dict]:
     """`measured`, in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as own:
         return own.submit(measured, read(path), path.parent, row).result()
@@ -107,24 +120,41 @@ def stated(budget: dict) -> str:
     return f"Measured: {budget['laptop']} s on a plain laptop,{fast} {budget['gigabytes']} GB."
 
 
+def words(text: str) -> int:
+    """How many words of prose somebody reads in it; a Chinese character counts as one."""
+    return len(re.findall(r"[A-Za-z][\w'’-]*|[\u4e00-\u9fff]", text))
+
+
+def times(notebook: nbformat.NotebookNode, budget: dict) -> str:
+    """The line under a title: minutes to read the chapter, minutes to do its exercises, seconds to run it."""
+    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown").split("\n## References")[
+        0
+    ]
+    lines = sum(len(cell.source.splitlines()) for cell in notebook.cells if cell.cell_type == "code")
+    do = sum(int(minutes) for _, _, minutes, _, _ in EXERCISE.findall(text))
+    return f"*read {round(words(text) / WORDS + lines / LINES)} min · do {do} min · run {budget['laptop']} s*"
+
+
 def budget(path: Path, notebook: nbformat.NotebookNode, fresh: dict) -> None:
     """Write what a chapter takes into its head, its .py and budgets.json, if it changed by more than noise."""
+    known = json.loads(BUDGETS.read_text()) if BUDGETS.exists() else {}
+    old = known.get(path.stem, {"laptop": 0, "gigabytes": 0})
+    fresh = {"gigabytes": old["gigabytes"]} | fresh
     if fresh["laptop"] > MOST_SECONDS or fresh["gigabytes"] > MOST_GIGABYTES:
         raise ValueError(
             f"{path.name} took {fresh['laptop']} s and {fresh['gigabytes']} GB; "
             f"a chapter has {MOST_SECONDS} s and {MOST_GIGABYTES:.0f} GB: make it smaller"
         )
-    known = json.loads(BUDGETS.read_text()) if BUDGETS.exists() else {}
-    old = known.get(path.stem, {"laptop": 0, "gigabytes": 0})
     noise = {"laptop": max(3, 0.2 * fresh["laptop"]), "bfloat16": max(3, 0.2 * fresh["laptop"]), "gigabytes": 0.2}
     if any(abs(value - old.get(name, 0)) > noise[name] for name, value in fresh.items()):
         known[path.stem] = old = fresh
         with atomic(BUDGETS) as partial:
             partial.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
     text = path.read_text(encoding="utf-8")
-    if MEASURED.sub(stated(old), text, count=1) != text:
+    said = TIMES.sub(times(notebook, old), MEASURED.sub(stated(old), text, count=1), count=1)
+    if said != text:
         with atomic(path) as partial:
-            partial.write_text(MEASURED.sub(stated(old), text, count=1), encoding="utf-8")
+            partial.write_text(said, encoding="utf-8")
         for cell, fresh_cell in zip(notebook.cells, read(path).cells, strict=True):
             cell.source, cell.id = fresh_cell.source, fresh_cell.id
 
@@ -139,16 +169,18 @@ def main(chosen: list[str]) -> int:
     for path in paths:
         try:
             row = "here" if cannot("laptop") else "laptop"
-            notebook, seconds, gigabytes = apart(path, row)
-            if path.parent.name != "solutions":
-                fresh = {"laptop": round(seconds), "gigabytes": round(gigabytes, 1)}
+            notebook, took = apart(path, row)
+            if path.parent.name not in ("solutions", "drafts"):
+                fresh = {"laptop": round(took["seconds"])}
+                if "gigabytes" in took:
+                    fresh["gigabytes"] = round(took["gigabytes"], 1)
                 if precision() is torch.bfloat16:
-                    fresh["bfloat16"] = round(apart(path, "here")[1])
+                    fresh["bfloat16"] = round(apart(path, "here")[1]["seconds"])
                 budget(path, notebook, fresh)
             write(notebook, path.with_suffix(".ipynb"))
             if path == ROOT / "chapters" / "00_first_flight.py":
                 picture.main()
-            print(f"{path.relative_to(ROOT)}: {seconds:.0f} s, {gigabytes:.1f} GB", flush=True)
+            print(f"{path.relative_to(ROOT)}: " + ", ".join(f"{k} {v:.1f}" for k, v in took.items()), flush=True)
         except (CellExecutionError, ValueError) as error:
             failed.append(path.name)
             print(f"{path.relative_to(ROOT)} failed; its .ipynb is as it was.\n{error}", flush=True)

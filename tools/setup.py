@@ -26,9 +26,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CONDA = (
-    os.environ.get("AIGC_ENV") == "conda"
-)  # environment.yml sets it: the active environment takes the place of .venv
+CONDA = os.environ.get("AIGC_ENV") == "conda"  # set by environment.yml: the active environment takes .venv's place
 ENV = Path(sys.prefix) if CONDA else ROOT / ".venv"
 OLD = ROOT / ".venv.old"
 STAMP = ENV / "aigc.json"  # what was installed: absent before, {} while an installer is at work
@@ -58,8 +56,10 @@ class SetupError(Exception):
 
 def main(arguments):
     command, rest = (arguments[0], arguments[1:]) if arguments else ("help", [])
-    if command == "help":
-        print("\n".join("{:12} {}".format(name, purpose) for name, purpose in COMMANDS.items()))
+    asked = [name for name in COMMANDS if command in (name, "help", "-h", "--help")]
+    own = command in ("lab", "test")  # whose programs have a --help of their own
+    if asked and (command not in COMMANDS or "--help" in rest and not own):
+        print("\n".join("{:12} {}".format(name, COMMANDS[name]) for name in asked))
         return 0
     if command not in COMMANDS:
         raise SetupError("{!r} is no command; there are: {}.".format(command, ", ".join(COMMANDS)))
@@ -83,7 +83,8 @@ def test(arguments):
     workers = min(4, cores)
     os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))  # else the workers' threads fight for the cores
     folders = [name for name in ("tests", "chapters", "exercises", "solutions") if (ROOT / name).is_dir()]
-    chosen = any((ROOT / word.split("::")[0]).exists() for word in arguments)
+    paths = [word for before, word in zip([""] + arguments, arguments) if before not in ("-k", "-m", "-n", "-p", "-o")]
+    chosen = any((ROOT / word.split("::")[0]).exists() for word in paths)
     pytest = [python(), "-m", "pytest", "-n", str(workers), "--dist", "loadfile", "--nbval"]
     checks = {
         "ruff check": [python(), "-m", "ruff", "check", "."],
@@ -101,7 +102,7 @@ def lock(arguments):
     if not uv:
         raise SetupError("`make lock` needs uv, which is not installed. See its documentation, or `pip install uv`.")
     options = "--universal --python-version 3.11 --override overrides.txt --no-header --no-annotate --quiet".split()
-    options += ["--no-emit-index-url", "--no-emit-find-links", "--output-file", LOCK.name]
+    options += ["--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--output-file", LOCK.name]
     return run([uv, "pip", "compile"] + options + arguments + ["pyproject.toml"])
 
 
@@ -174,9 +175,9 @@ def installer(torch):
             raise SetupError(
                 "TORCH=cpu needs uv, which knows where CPU-only builds are. Install uv, or leave TORCH out."
             )
-        kept = [line for line in LOCK.read_text().splitlines(True) if not line.startswith(GPU_PACKAGES)]
-        requirements = ENV / "requirements-cpu.lock"
-        requirements.write_text("".join(kept))
+        kept = [entry for entry in re.split(r"(?m)^(?=\w)", LOCK.read_text()) if not entry.startswith(GPU_PACKAGES)]
+        requirements = ENV / "requirements-cpu.lock"  # its torch is another file than the lock's, with another hash
+        requirements.write_text(re.sub(r"(?m)^((?:torch|torchvision)==.*) \\\n(?: .*\n?)+", r"\1\n", "".join(kept)))
     if uv:
         backend = ["--torch-backend=cpu"] if torch == "cpu" else []
         return [uv, "pip", "install", "--python", python(), "--no-deps"] + backend + ["-r", str(requirements)]
@@ -221,17 +222,12 @@ def diagnose(output):
 
 def check_space(torch, update):
     """Before an installer starts, room for what it will need; CUDA comes with torch on Linux alone."""
-    needed = 8 if torch == "full" and sys.platform == "linux" else 3
+    needed = 1 if update else 8 if torch == "full" and sys.platform == "linux" else 3
     free = shutil.disk_usage(str(ROOT)).free / 1e9
-    if update:
-        needed = 1
     if free < needed:
         hint = " Or take TORCH=cpu, which needs 3 GB." if needed == 8 else ""
-        raise SetupError(
-            "{:.1f} GB are free where {} lies; the set-up needs about {} GB. Free some.{}".format(
-                free, ROOT, needed, hint
-            )
-        )
+        said = "{:.1f} GB are free where {} lies; the set-up needs about {} GB. Free some.{}"
+        raise SetupError(said.format(free, ROOT, needed, hint))
 
 
 def write_path():
@@ -249,7 +245,8 @@ def write_path():
 
 def prepare():
     """Fills the caches once for each environment, cache folder and state of the code that fills them."""
-    sources = [ROOT / "tools" / "prepare.py"] + sorted((ROOT / "lib" / "aigc" / "data").glob("*.py"))
+    places = ("tools/prepare", "lib/aigc/files", "lib/aigc/score", "lib/aigc/data/*")
+    sources = [path for place in places for path in sorted(ROOT.glob(place + ".py"))]
     state = digest(
         b"".join(path.read_bytes() for path in [STAMP] + sources) + os.environ.get("AIGC_CACHE", "").encode()
     )
@@ -360,5 +357,8 @@ def run(command):
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (SetupError, OSError) as error:
+    except SetupError as error:
         sys.exit("Set-up: {}".format(error))
+    except OSError as error:
+        hint = "The course writes into its own folder: free some space, or copy it to one that you may write to."
+        sys.exit("Set-up: {} ({}). {}".format(error.strerror, error.filename, hint))

@@ -21,6 +21,13 @@ VOICE_COLORS = (SUNSET, GOLD, WATER, DUSK)  # soprano .. bass
 # What a reader sees in the figures
 TEXT = {"bar": "bar", "pitch": "pitch", "baseline": "baseline", **{voice: voice for voice in VOICES}}
 
+BOXES = {  # of a diagram, which differ in grey too: filled, dashed, light
+    "data": dict(facecolor="white", edgecolor=INK),
+    "model": dict(facecolor=SUNSET, edgecolor=SUNSET),
+    "truth": dict(facecolor="white", edgecolor=DUSK, linestyle="--"),
+    "baseline": dict(facecolor="#D3E7F9", edgecolor=SKY),
+}
+
 STYLE = {
     "figure.figsize": (7, 3),
     "figure.facecolor": "white",
@@ -128,6 +135,42 @@ def images(array: np.ndarray, columns: int = 10, labels: Iterable | None = None,
         figure(fig, alt)
 
 
+def diagram(boxes: dict[str, tuple], arrows: list[tuple], *, alt: str) -> None:
+    """Display boxes with arrows between them: the idea of a chapter, to be understood in grey and 700 pixels wide.
+
+    boxes: their texts, each with (column, row) or (column, row, kind): its place on a grid whose rows go down, and a
+    key of BOXES, what it stands for. arrows: (from, to) or (from, to, label); two may run between the same boxes.
+    Raises ValueError for an arrow to no box, another kind, two boxes in one place, and if alt is empty.
+    """
+    _described(alt)
+    boxes = {name: (*place, "data")[:3] for name, place in boxes.items()}
+    wrong = [kind for *_, kind in boxes.values() if kind not in BOXES]
+    wrong += [name for arrow in arrows for name in arrow[:2] if name not in boxes]
+    if wrong or len({place[:2] for place in boxes.values()}) < len(boxes):
+        raise ValueError(f"arrows join boxes, each in a place of its own, of a kind in {list(BOXES)}; wrong: {wrong}")
+    columns, rows = (1 + max(place[i] for place in boxes.values()) for i in (0, 1))
+    with plt.rc_context(STYLE):
+        fig = plt.figure(figsize=(7, rows + 0.3), layout="none")
+        axes = fig.add_axes((0, 0, 1, 1), xlim=(-0.5, columns - 0.5), ylim=(rows - 0.35, -0.65))
+        axes.set_axis_off()
+        patches = {}
+        for name, (x, y, kind) in boxes.items():
+            look = dict(ha="center", va="center", color="white" if kind == "model" else INK, zorder=3)
+            frame = dict(boxstyle="round,pad=0.5", lw=1.6, **BOXES[kind])
+            text = axes.text(x, y, textwrap.fill(name, 60 // int(columns), break_long_words=False), bbox=frame, **look)
+            patches[name] = text.get_bbox_patch()
+        for start, end, *label in arrows:
+            bow = 0.15 * any(arrow[:2] == (end, start) for arrow in arrows)  # the two of a pair keep apart
+            ends = dict(patchA=patches[start], patchB=patches[end], shrinkA=2, shrinkB=2, lw=1.6, color=INK)
+            ends |= dict(arrowstyle="-|>", mutation_scale=16, connectionstyle=f"arc3,rad={bow}")
+            (x, y), (u, v), wide = boxes[start][:2], boxes[end][:2], 7 / columns  # of a place, which is an inch high
+            axes.annotate("", (u, v), (x, y), arrowprops=ends, zorder=4)  # drawn when the boxes are, and end at them
+            middle = ((x + u - bow * (v - y) / wide) / 2, (y + v + bow * (u - x) * wide) / 2)
+            under = dict(facecolor="white", edgecolor="none", pad=1.5)
+            axes.annotate("".join(label), middle, ha="center", va="center", fontsize=9, bbox=under, zorder=5)
+        figure(fig, alt)
+
+
 def roll(notes: np.ndarray, steps_per_bar: int = 16, pickup: int = 0, *, alt: str) -> None:
     """Display notes as a piano roll: a bar for each, as long as it sounds, in the colour of its voice.
 
@@ -141,16 +184,8 @@ def roll(notes: np.ndarray, steps_per_bar: int = 16, pickup: int = 0, *, alt: st
         fig, axes = plt.subplots()
         for voice in np.unique(notes[:, VOICE]):
             of = notes[:, VOICE] == voice
-            axes.barh(
-                pitch[of],
-                notes[of, DURATION],
-                left=start[of],
-                height=0.8,
-                color=VOICE_COLORS[voice],
-                edgecolor="white",
-                linewidth=0.5,
-                label=TEXT[VOICES[voice]],
-            )
+            look = dict(height=0.8, color=VOICE_COLORS[voice], edgecolor="white", linewidth=0.5)
+            axes.barh(pitch[of], notes[of, DURATION], left=start[of], label=TEXT[VOICES[voice]], **look)
         end = int((start + notes[:, DURATION]).max())
         every = max(1, end // steps_per_bar // 12) * steps_per_bar  # at most a dozen numbers
         axes.set_xticks(range(0, end, every), [str(1 + place // steps_per_bar) for place in range(0, end, every)])

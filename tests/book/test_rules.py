@@ -1,14 +1,18 @@
 """Every notebook keeps the rules; and each rule objects to a copy that was broken on purpose."""
 
+import copy
+import json
+
 import nbformat
 import pytest
 import rules
 from rules import ROOT
 
+from tools import notebooks
 from tools.notebooks import read
 
 SOURCES = [path for path in rules.NOTEBOOKS if path.suffix == ".py"]
-CASES = [(path, rule) for path in SOURCES for rule in rules.FOLDERS[path.parent.name]]
+CASES = [(path, rule) for path in SOURCES for rule in rules.rules_of(path)]
 
 
 def test_every_source_has_its_notebook_and_every_notebook_its_source():
@@ -106,10 +110,10 @@ BROKEN = [
     (rules.stores_nothing_that_varies, add_output({rules.WIDGET: {}}, output_type="display_data"), "widget"),
     (rules.stores_nothing_that_varies, add_output(output_type="stream", name="stderr", text="Beware"), "Beware"),
     (rules.stores_nothing_that_varies, add_output(output_type="error", ename="KeyError"), "KeyError"),
-    (rules.follows_the_template, edit("## The mathematics", "## Mathematics"), "The mathematics"),
-    (rules.follows_the_template, edit("# 01 · ", "# "), "first cell"),
-    (rules.follows_the_template, no_start, "course.start"),
-    (rules.follows_the_template, no_summary, "course.summary"),
+    (rules.keeps_the_old_form, edit("## The mathematics", "## Mathematics"), "The mathematics"),
+    (rules.keeps_the_old_form, edit("# 01 · ", "# "), "first cell"),
+    (rules.starts_and_closes, no_start, "course.start"),
+    (rules.starts_and_closes, no_summary, "course.summary"),
     (rules.states_its_budget, edit("Measured: ", "Measured: 9"), "must say"),
     (rules.states_its_budget, edit("Measured: ", "About "), "must say"),
     (rules.images_have_alt_text, drop_alt, "alt text"),
@@ -135,8 +139,163 @@ def test_rule_objects_to_a_broken_copy(rule, damage, says):
     assert wrong and any(says in line for line in wrong), wrong
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """The path and the notebook of a chapter that is the template itself, built as `make notebooks` builds one."""
+    folder = tmp_path_factory.mktemp("book") / "chapters"
+    folder.mkdir()
+    path = folder / "99_template.py"
+    path.write_text(
+        (ROOT / "chapters" / "_template.py").read_text(encoding="utf-8").replace("NN", "99"), encoding="utf-8"
+    )
+    notebook = read(path)
+    notebooks.execute(notebook, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (rules, notebooks):
+            patch.setattr(module, "BUDGETS", folder / "budgets.json")
+        notebooks.budget(path, notebook, {"laptop": 7, "gigabytes": 0.3})
+        yield path, notebook
+
+
+@pytest.mark.parametrize("rule", rules.IN_NEW_CHAPTERS, ids=lambda rule: rule.__name__)
+def test_the_template_keeps_every_rule_for_a_new_chapter(template, rule):
+    assert rules.rules_of(template[0]) == rules.IN_NEW_CHAPTERS
+    assert rule(*template) == []
+
+
+def test_the_builder_writes_the_times_under_the_title(template):
+    path, notebook = template
+    line = notebooks.times(notebook, json.loads(notebooks.BUDGETS.read_text())[path.stem])
+    assert line.endswith(" min · do 165 min · run 7 s*") and f"\n# {line}\n" in path.read_text(encoding="utf-8")
+    notebooks.budget(path, notebook, {"laptop": 7})  # where a system does not tell the memory, it stays
+    assert json.loads(notebooks.BUDGETS.read_text())[path.stem]["gigabytes"] == 0.3
+
+
+def test_minutes_to_read_follow_from_words_and_lines_and_those_to_do_from_the_exercises():
+    prose = "word " * 400 + "落霞" * 25 + "\n- 99.1 · verify · 7 min · ●○○○○ ·\n\n## References\n" + "word " * 900
+    cells = [nbformat.v4.new_markdown_cell(prose), nbformat.v4.new_code_cell("x = 1\n" * 30)]
+    said = notebooks.times(nbformat.v4.new_notebook(cells=cells), {"laptop": 9})
+    assert said == "*read 5 min · do 0 min · run 9 s*"  # 452 words, 30 lines; an exercise has a title
+    cells[0].source = prose.replace("●○○○○ ·", "●○○○○ · write")
+    said = notebooks.times(nbformat.v4.new_notebook(cells=cells), {"laptop": 9})
+    assert said == "*read 5 min · do 7 min · run 9 s*"
+
+
+def change(old, new):
+    """Replace text in the first cell that has it."""
+
+    def apply(notebook):
+        cell = next(cell for cell in notebook.cells if old in cell.source)
+        cell.source = cell.source.replace(old, new, 1)
+
+    return apply
+
+
+def lose_a_tag(name):
+    def apply(notebook):
+        cell = next(cell for cell in rules.code(notebook) if name in rules.tags(cell))
+        cell.metadata["tags"] = [tag for tag in rules.tags(cell) if tag != name]
+
+    return apply
+
+
+def answer_too_soon(notebook):
+    cell = next(cell for cell in notebook.cells if "*Predict 1.*" in cell.source)
+    cell.source += "\n\n*Answer 1.* Seven."
+
+
+def end_with_a_cell(notebook):
+    place = next(i for i, cell in enumerate(notebook.cells) if "What came out" in cell.source)
+    notebook.cells[place].source = "## 2 " + notebook.cells[place].source.split("## 2 ")[1]
+
+
+FORM, CYCLE = rules.follows_the_template, rules.sections_are_cycles
+READER = rules.has_its_diagram_its_showpiece_and_a_place_for_the_reader
+BROKEN_NEW = [
+    (FORM, change("# 99 · ", "# "), "first cell"),
+    (FORM, change("*read", "read"), "first cell"),
+    (FORM, change("answers?**", "answers.**"), "first cell"),
+    (FORM, change("## What you need", "## Before"), "headings must be"),
+    (FORM, change("## Limits", "## Bounds"), "headings must be"),
+    (FORM, change("## 3 · Your own", "## Your own"), "three to six"),
+    (FORM, change("## 3 · Your own", "### 3 · Your own"), "three to six"),
+    (FORM, change("## 3 · Your own", "## 4 · Your own"), "three to six"),
+    (FORM, change("It may be skipped.", "◇ It may be skipped."), "◇ marks"),
+    (rules.states_its_times, change("*read ", "*read 9"), "must be *read"),
+    (rules.states_its_times, change("run 7 s", "run 8 s"), "run 7 s"),
+    (rules.states_its_times, change("· 60 min ·", "· 55 min ·"), "do 160 min"),
+    (CYCLE, change("*How probable is a run of $n$ heads?*", ""), "does not ask"),
+    (CYCLE, change("assert run(0.5", "print(run(0.5"), "asserts nothing"),
+    (CYCLE, end_with_a_cell, "ends with a cell"),
+    (CYCLE, change("tag{99.1}", "tag{99.2}"), "is number 1"),
+    (CYCLE, change("This is `run`, below.", ""), "does not name"),
+    (rules.something_runs_soon, change("Three to six sections", "word " * 400), "400 at most"),
+    (rules.predictions_are_answered, change("*Predict 1.*", "Guess."), "numbered"),
+    (rules.predictions_are_answered, change("*Predict 1.*", "*Predict 2.*"), "numbered"),
+    (rules.predictions_are_answered, change("*Answer 1.*", "Well."), "not answered"),
+    (rules.predictions_are_answered, answer_too_soon, "after a cell"),
+    (READER, change("show.diagram(", "print("), "show.diagram"),
+    (READER, change("MINE = None", "YOURS = None"), "MINE = None"),
+    (READER, lose_a_tag("mine"), "MINE = None"),
+    (READER, lose_a_tag("showpiece"), "showpiece"),
+    (READER, change("What is odd about", "What is strange about"), "odd"),
+    (rules.lists_its_exercises, change("- 99.2 ·", "- 99.3 ·"), "in order"),
+    (rules.lists_its_exercises, change("· build · 40 min ·", "· make · 40 min ·"), "of the kind build"),
+    (rules.lists_its_exercises, change("●●●●●", "●●●●"), "of the kind challenge"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rule, damage, says", BROKEN_NEW, ids=[f"{rule.__name__}-{i}" for i, (rule, _, _) in enumerate(BROKEN_NEW)]
+)
+def test_rule_for_new_chapters_objects_to_a_broken_copy(template, rule, damage, says):
+    path, notebook = template[0], copy.deepcopy(template[1])
+    damage(notebook)
+    wrong = rule(path, notebook)
+    assert wrong and any(says in line for line in wrong), wrong
+
+
+def sheet(**changed):
+    """A solution with one exercise of each kind; changed: of a kind, its heading or the lines of its answer."""
+    cells = []
+    for n, kind in enumerate(rules.KINDS):
+        heading = changed.get(kind, f"## 99.{n + 1} · {kind} · 10 min · ●●○○○ · Title")
+        cells.append(nbformat.v4.new_markdown_cell(f"{heading}\n\nDo it."))
+        for step in range(changed.get("steps", 2) if kind == "build" else 1):
+            lines = "\n".join(["    x = 1"] * changed.get("lines", 12))
+            body = f"def f{n}{step}():\n    ### BEGIN SOLUTION\n{lines}\n    ### END SOLUTION"
+            cells.append(nbformat.v4.new_code_cell(body, metadata={"nbgrader": {"solution": True, "grade": False}}))
+            cells.append(nbformat.v4.new_code_cell("check()", metadata={"nbgrader": {"grade": True}}))
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+@pytest.mark.parametrize(
+    "changed, says",
+    [
+        (dict(), ""),
+        (dict(debug="## 99.5 · debug · Title"), "is not '## NN.n"),
+        (dict(debug="## 99.5 · modify · 10 min · ●●○○○ · Title"), "of the kind debug"),
+        (dict(verify="## 99.1 · verify · 10 min · ○●○○○ · Title"), "is not '## NN.n"),
+        (dict(lines=9), "20 to 40 lines in at least two checked steps, not 18 in 2"),
+        (dict(lines=21), "not 42 in 2"),
+        (dict(steps=1, lines=24), "not 24 in 1"),
+    ],
+)
+def test_a_new_sheet_has_every_kind_with_minutes_and_difficulty(changed, says):
+    path = ROOT / "solutions" / "99_new.py"
+    assert rules.sheet_has_every_kind in rules.rules_of(path)
+    assert rules.sheet_has_every_kind not in rules.rules_of(ROOT / "solutions" / "03_attention.py")
+    wrong = rules.sheet_has_every_kind(path, sheet(**changed))
+    assert (says == "" and wrong == []) or (says and any(says in line for line in wrong)), wrong
+
+
 def test_every_rule_is_broken_once():
-    assert {rule for rule, _, _ in BROKEN} == set(rules.IN_CHAPTERS)
+    assert {rule for rule, _, _ in BROKEN} == set(rules.IN_OLD_CHAPTERS)
+    assert {rule for rule, _, _ in BROKEN_NEW} == set(rules.IN_NEW_CHAPTERS) - set(rules.IN_CHAPTERS)
+
+
+def test_the_old_form_is_for_chapters_that_stand():
+    assert set(rules.OLD_FORM) <= {path.stem[:2] for path in SOURCES if path.parent.name == "chapters"}
 
 
 def test_ids_and_metadata_are_the_same_in_every_build():

@@ -27,13 +27,7 @@ def check(notes: np.ndarray) -> np.ndarray:
     if len(notes) == 0:
         raise ValueError("there are no notes: give at least one")
     notes = notes[np.lexsort((notes[:, ONSET], notes[:, VOICE]))].astype(np.int64)
-    limits = {
-        "voice": (0, 3),
-        "onset": (0, LAST_STEP),
-        "duration": (1, LAST_STEP),
-        "pitch": (0, 127),
-        "velocity": (1, 127),
-    }
+    limits = dict(voice=(0, 3), onset=(0, LAST_STEP), duration=(1, LAST_STEP), pitch=(0, 127), velocity=(1, 127))
     for column, (name, (low, high)) in enumerate(limits.items()):
         wrong = notes[(notes[:, column] < low) | (notes[:, column] > high), column]
         if len(wrong):

@@ -1,7 +1,6 @@
 """Bach's chorales in four voices, from the corpus that the package music21 carries."""
 
 import math
-import re
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -10,7 +9,7 @@ import numpy as np
 from ..files import cached
 from ..score import DURATION, ONSET, PITCH, STEPS_PER_BEAT, VOICE, accent
 
-# Everything else is for training. `propose_split` made these lists: no tune stands on two sides.
+# Everything else is for training. `python -m tools.split` made these lists: no tune stands on two sides.
 HELD_OUT = {
     "validation": (
         "bwv17.7 bwv187.7 bwv190.7 bwv266 bwv273 bwv275 bwv285 bwv291 bwv297 bwv301 bwv309 bwv319 bwv320 bwv326 "
@@ -55,30 +54,6 @@ def chorales(split: str = "train") -> list[Chorale]:
         raise ValueError(f"no split {split!r} of the chorales: choose one of train, validation, test")
     side = {name: where for where, names in HELD_OUT.items() for name in names.split()}
     return [piece for piece in everything() if side.get(piece.name, "train") == split]
-
-
-def propose_split(pieces: list[Chorale]) -> dict[str, str]:
-    """How HELD_OUT was made: `python -c "from aigc.data.chorales import *; print(propose_split(everything()))"`.
-
-    Pieces belong together if they share a title in music21's list, or a catalogue number up to its hyphen, or any run
-    in `tune_marks`. The groups, shuffled, go to validation and then to the test until each has a tenth of the pieces;
-    groups of more than four are for training.
-    """
-    from music21.corpus.chorales import ChoraleListRKBWV
-
-    titles = {f"bwv{number}": re.sub(r"\W", "", e["title"]).lower() for number, e in ChoraleListRKBWV().byBWV.items()}
-    group, first = list(range(len(pieces))), {}
-    for i, piece in enumerate(pieces):
-        for mark in {piece.name.split("-")[0], titles.get(piece.name, i), *tune_marks(piece)}:
-            one, other = group[i], group[first.setdefault(mark, i)]
-            group = [min(one, other) if g in (one, other) else g for g in group]  # in whatever order marks come
-    groups = [[p.name for p, g in zip(pieces, group, strict=True) if g == one] for one in sorted(set(group))]
-    lists: dict[str, list[str]] = {name: [] for name in HELD_OUT}
-    for i in np.random.default_rng(0).permutation(len(groups)):
-        open_list = next((names for names in lists.values() if len(names) < len(pieces) / 10), None)
-        if open_list is not None and len(groups[i]) <= 4:
-            open_list += groups[i]
-    return {split: " ".join(sorted(names)) for split, names in lists.items()}
 
 
 def tune_marks(piece: Chorale, run: int = 13) -> set[tuple[int, ...]]:

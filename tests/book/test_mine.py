@@ -1,0 +1,61 @@
+"""What a reader may bring: the cells of each chapter that have the tag `mine` run with other inputs than its own."""
+
+import re
+
+import matplotlib
+import pytest
+import rules
+from rules import ROOT
+
+from tools.notebooks import read
+
+# For each chapter of the new form, by its number: Python expressions to take the place of None. What must hold for any
+# input, the chapter's cells assert themselves.
+OTHERS = {}
+TEMPLATE = ["[0, 0, 1]", "[1]"]
+
+
+def play(notebook, other: str) -> dict:
+    """Run the chapter's first cell and those with the tag `mine`, with another MINE. Returns what they have defined."""
+    cells = rules.code(notebook)
+    chosen = [cells[0], *(cell for cell in cells[1:] if "mine" in rules.tags(cell))]
+    world = {"__name__": "chapter"}
+    for cell in chosen:
+        source = re.sub(r"^MINE = None.*$", lambda _: f"MINE = {other}", cell.source, flags=re.MULTILINE)
+        exec(compile(source, "cell of a chapter", "exec"), world)
+    assert world["MINE"] is not None
+    return world
+
+
+@pytest.fixture(autouse=True)
+def no_window():
+    matplotlib.use("Agg")
+
+
+def template():
+    return read(ROOT / "chapters" / "_template.py")
+
+
+CHAPTERS = [p for p in rules.NOTEBOOKS if p.suffix == ".py" and p.parent.name == "chapters"]
+NEW = [path for path in CHAPTERS if path.stem[:2] not in rules.OLD_FORM]
+
+
+def test_every_new_chapter_has_other_inputs():
+    assert {path.stem[:2] for path in NEW} == set(OTHERS)
+    assert all(len(others) >= 2 for others in OTHERS.values())
+
+
+@pytest.mark.parametrize("path, other", [(path, other) for path in NEW for other in OTHERS.get(path.stem[:2], ())])
+def test_a_chapter_takes_what_the_reader_brings(path, other):
+    play(read(path), other)
+
+
+@pytest.mark.parametrize("other", TEMPLATE)
+def test_the_template_takes_what_the_reader_brings_and_its_assertions_are_met(other, capsys):
+    world = play(template(), other)
+    assert world["own"] == world["MINE"] and capsys.readouterr().out.splitlines()[-1].count("H") == sum(world["own"])
+
+
+def test_an_assertion_that_must_hold_for_any_input_is_seen_to_fail():
+    with pytest.raises(AssertionError):
+        play(template(), "[2, 2]")
