@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from aigc.models import gpt
 from aigc.models.gpt import GPT, Cache, Config, Memory, frequencies, loss, rotate, turns
 
 VOCAB, CONTEXT, T = 11, 5, 13
@@ -84,6 +85,17 @@ def test_a_cache_knows_the_turns_of_every_place():
         for a, b in zip(cache.turn(T, frequency), expected, strict=True):
             assert torch.equal(a, b)
         cache.position += T
+
+
+def test_the_turns_are_computed_once_for_all_layers_and_many_places(ids, monkeypatch):
+    calls, turned = [], gpt.turns
+    monkeypatch.setattr(gpt, "turns", lambda place, frequency: calls.append(len(place)) or turned(place, frequency))
+    model, cache = make(), Cache()
+    with torch.no_grad():
+        model(ids)
+        for t in range(T):
+            model(ids[:, t : t + 1], cache=cache)
+    assert len(calls) == 2 and calls[1] > T
 
 
 def test_muon_moves_the_blocks_and_adamw_the_two_ends():

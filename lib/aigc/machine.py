@@ -22,7 +22,7 @@ def device() -> torch.device:
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().split("\n")[0][:200]  # torch lists all its kernels behind it
+        reason = str(error).strip().split("\n")[0].split(". ")[0][:200]  # torch lists all its kernels behind it
         raise ValueError(
             f"AIGC_DEVICE={name}: {reason}. Choose cpu, cuda or mps, whichever this machine has."
         ) from error
