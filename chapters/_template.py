@@ -13,6 +13,8 @@
 # What to know before, and from which chapter.
 
 # %%
+import numpy as np
+
 from aigc import course, show
 
 device = course.start("NN")
@@ -21,7 +23,8 @@ show.style()
 # %% [markdown]
 # ## What we will measure
 #
-# The quantity, its unit, the baseline. Then the predictions, each asked before its cell and answered after it.
+# The quantity, its unit, the baseline. The first prediction may stand here, the others in their sections: each is asked
+# before the cell that shows it, and answered after it.
 #
 # *Predict 1.* In a hundred throws of a fair coin, how long is the longest run?
 #
@@ -61,8 +64,6 @@ assert run(0.5, 3) == 1 / 8  # as by hand
 # Data, baseline, samples that were not selected. *How long is the longest run in a hundred throws?*
 
 # %%
-import numpy as np
-
 throws = np.random.default_rng(course.seed()).integers(2, size=100)
 longest = max(len(part) for part in "".join(map(str, throws)).split("0"))
 print("the longest run of heads:", longest)
@@ -85,8 +86,8 @@ assert 2 < longest < 20
 # ## 3 · Your own
 #
 # In each chapter the reader brings something, here throws of a coin. `None` takes the course's example. *Is yours
-# fair?* The cells from here that need nothing of what was trained have the tag `mine`; a test runs them, after the
-# first cell of the chapter, with other inputs.
+# fair?* The cells that use it, and those with what they need, have the tag `mine`: a test runs them alone, after the
+# first cell of the chapter, with other inputs. So nothing in them may need what the chapter trains.
 
 # %% tags=["mine"]
 MINE = None  # or [1, 0, 0, 1]: your own throws
@@ -98,8 +99,9 @@ assert 0 <= share <= 1  # holds for any input
 print("".join("TH"[throw] for throw in own))
 
 # %% [markdown]
-# The cell with the tag `showpiece` makes the one finished thing that a reader would show to somebody. What is odd about
-# it: say so here.
+# The cell with the tag `showpiece` makes the one finished thing that a reader would show to somebody.
+#
+# *Odd:* it begins with three heads, and whoever invents throws of a coin hardly ever dares to.
 #
 # ## Checkpoint
 #

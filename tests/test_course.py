@@ -12,7 +12,7 @@ import torch
 
 from aigc import course, machine, released, show
 from tools.bands import LEVEL, SEEDS, TOLERANCE, band
-from tools.notebooks import sources
+from tools.notebooks import ROOT, sources
 from tools.processors import ROWS
 
 EXPECT = re.compile(r'^course\.expect\("([^"]+)"', re.MULTILINE)
@@ -207,9 +207,11 @@ def test_every_published_band_follows_from_what_was_measured_and_does_not_hold_i
 
 
 def test_each_chapter_expects_three_to_five_numbers_and_each_has_its_band():
-    expected = {
-        path: EXPECT.findall(path.read_text(encoding="utf-8")) for path in sources([]) if "chapters" in path.parts
-    }
+    chapters = [path for path in sources([]) if "chapters" in path.parts]
+    drafts = [path for path in (ROOT / "drafts").glob("[0-9]*.py")]  # whose bands may be measured already
+    expected = {path: EXPECT.findall(path.read_text(encoding="utf-8")) for path in chapters + drafts}
     assert len(expected) >= 5
-    assert {path.stem: keys for path, keys in expected.items() if not 3 <= len(keys) <= 5} == {}
-    assert sorted(key for keys in expected.values() for key in keys) == sorted(BANDS)
+    assert {path.stem: len(expected[path]) for path in chapters if not 3 <= len(expected[path]) <= 5} == {}
+    assert sorted(key for path in chapters for key in expected[path]) == sorted(
+        key for key in BANDS if key not in {key for path in drafts for key in expected[path]}
+    )

@@ -167,7 +167,7 @@ def test_notes_outside_the_domain_are_refused(notes, message):
 
 
 def test_grids_and_ids_outside_the_domain_are_refused():
-    with pytest.raises(ValueError, match="after the 3 steps"):
+    with pytest.raises(ValueError, match="after the 3 asked for"):
         to_grid(ONE, 3)
     with pytest.raises(ValueError, match="one column a voice"):
         from_grid(np.zeros((4, 3), dtype=int))

@@ -43,12 +43,27 @@ def test_a_diagram_has_its_boxes_in_colours_that_differ_in_grey_and_is_not_too_w
     pixels = imread(io.BytesIO(png(data)))[..., :3]
     grey = pixels @ [0.299, 0.587, 0.114]
     height, width = grey.shape
-    at = lambda x, y: grey[int(height * (0.65 + y) / 2.3) - 25, int(width * (0.5 + x) / 2)]  # above the letters
+    at = lambda x, y: grey[int(height * (0.65 + y) / 2.3) - 18, int(width * (0.5 + x) / 2)]  # above the letters
     model, data_, baseline = at(1, 0), at(0, 0), at(0, 1)
     assert data_ > 0.99 and model < 0.6 and 0.8 < baseline < 0.95
     first = png(data)
     show.diagram(BOXES, [("noise", "forger"), ("forger", "noise", "again"), ("coins", "forger")], alt="a forger")
     assert png(shown[1][0]) == first
+
+
+def test_formulas_and_line_breaks_of_a_box_stay(shown, monkeypatch):
+    written = []
+    monkeypatch.setattr(
+        plt.Axes,
+        "text",
+        lambda self, x, y, s, real=plt.Axes.text, **more: written.append(s) or real(self, x, y, s, **more),
+    )
+    show.diagram(
+        {"$\\epsilon_\\theta(x_t, t)$ and $x$": (0, 0), "two\nlines": (1, 0), "a name of many words": (2, 0)},
+        [],
+        alt="x",
+    )
+    assert written == ["$\\epsilon_\\theta(x_t, t)$ and $x$", "two\nlines", "a name of many words"]
 
 
 def test_an_arrow_ends_at_the_edge_of_its_box(shown):
@@ -65,8 +80,11 @@ def test_an_arrow_ends_at_the_edge_of_its_box(shown):
     "boxes, arrows, alt, says",
     [
         (BOXES, [("noise", "critic")], "x", "critic"),
+        (BOXES, [("noise", "noise", "again")], "x", "joins two boxes"),
         ({**BOXES, "odd": (2, 2, "ghost")}, [], "x", "ghost"),
-        ({**BOXES, "odd": (0, 0)}, [], "x", "a place of its own"),
+        ({**BOXES, "odd": (0, 0)}, [], "x", "'noise' and 'odd' cover each other"),
+        (BOXES, [("noise", "coins", "first"), ("guess", "forger", "second")], "x", "'first' and 'second' cover"),
+        ({"a": (0, 0), "b" * 20: (5, 0), "c": (4, 0)}, [], "x", "'bbb.*' and 'c' cover"),
         (BOXES, [], " ", "cannot see"),
     ],
 )

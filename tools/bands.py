@@ -74,7 +74,11 @@ def runs() -> list[tuple[str, dict[str, str]]]:
 
 
 def main(chosen: list[str]) -> int:
-    for path in (path for path in sources(chosen) if path.parent.name == "chapters"):
+    paths = [path for path in sources(chosen) if path.parent.name in ("chapters", "drafts")]
+    if not paths:
+        print(f"no chapter has the number {' '.join(chosen)}: give it with two digits, as in ONLY=03")
+        return 1
+    for path in paths:
         todo = runs()
         workers = min(4, os.cpu_count() or 1)  # each takes up to 3 GB
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

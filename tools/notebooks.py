@@ -121,7 +121,8 @@ def stated(budget: dict) -> str:
 
 
 def words(text: str) -> int:
-    """How many words of prose somebody reads in it; a Chinese character counts as one."""
+    """How many words of prose somebody reads in it: no formulas, tags or targets of links; 字 counts as one."""
+    text = re.sub(r"\$\$.*?\$\$|\$[^$\n]*\$|<[^>\n]+>|\]\([^)\s]*\)", " ", text, flags=re.DOTALL)
     return len(re.findall(r"[A-Za-z][\w'’-]*|[\u4e00-\u9fff]", text))
 
 

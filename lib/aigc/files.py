@@ -55,10 +55,7 @@ def unwritable(path: Path, error: OSError) -> OSError:
 
 
 def cached(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The arrays that `make` returns, computed once and kept as NAME in the cache. A damaged file is made again.
-
-    name: has a version in it, which a change of what `make` returns raises.
-    """
+    """The arrays of `make`, computed once and kept in the cache as NAME, with a version. If damaged, made again."""
     path = cache_dir() / name
     try:
         with np.load(path, allow_pickle=False) as archive:

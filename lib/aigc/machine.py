@@ -23,9 +23,7 @@ def device() -> torch.device:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().split("\n")[0].split(". ")[0][:200]  # torch lists all its kernels behind it
-        raise ValueError(
-            f"AIGC_DEVICE={name}: {reason}. Choose cpu, cuda or mps, whichever this machine has."
-        ) from error
+        raise ValueError(f"AIGC_DEVICE={name}: {reason}. Choose cpu, cuda or mps, what this machine has") from error
     return torch.device(name)
 
 

@@ -4,6 +4,7 @@ import base64
 import io
 import textwrap
 from collections.abc import Iterable
+from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -138,36 +139,50 @@ def images(array: np.ndarray, columns: int = 10, labels: Iterable | None = None,
 def diagram(boxes: dict[str, tuple], arrows: list[tuple], *, alt: str) -> None:
     """Display boxes with arrows between them: the idea of a chapter, to be understood in grey and 700 pixels wide.
 
-    boxes: their texts, each with (column, row) or (column, row, kind): its place on a grid whose rows go down, and a
-    key of BOXES, what it stands for. arrows: (from, to) or (from, to, label); two may run between the same boxes.
-    Raises ValueError for an arrow to no box, another kind, two boxes in one place, and if alt is empty.
+    boxes: their texts, each with (column, row) or (column, row, kind): its place on a grid, rows going down, in
+    fractions too, and a key of BOXES, what it stands for. arrows: (from, to) or (from, to, label), straight; two there
+    and back bow apart. Raises ValueError for an arrow to itself or to no box, another kind, and where boxes or
+    labels would cover each other.
     """
     _described(alt)
     boxes = {name: (*place, "data")[:3] for name, place in boxes.items()}
     wrong = [kind for *_, kind in boxes.values() if kind not in BOXES]
-    wrong += [name for arrow in arrows for name in arrow[:2] if name not in boxes]
-    if wrong or len({place[:2] for place in boxes.values()}) < len(boxes):
-        raise ValueError(f"arrows join boxes, each in a place of its own, of a kind in {list(BOXES)}; wrong: {wrong}")
+    wrong += [arrow for arrow in arrows if not {*arrow[:2]} <= {*boxes} or arrow[0] == arrow[1]]
+    if wrong:
+        raise ValueError(f"an arrow joins two boxes, and a box is of a kind in {list(BOXES)}; wrong: {wrong}")
     columns, rows = (1 + max(place[i] for place in boxes.values()) for i in (0, 1))
+    wide = 7 / columns  # inches of a column; a row has one
     with plt.rc_context(STYLE):
         fig = plt.figure(figsize=(7, rows + 0.3), layout="none")
         axes = fig.add_axes((0, 0, 1, 1), xlim=(-0.5, columns - 0.5), ylim=(rows - 0.35, -0.65))
         axes.set_axis_off()
         patches = {}
         for name, (x, y, kind) in boxes.items():
-            look = dict(ha="center", va="center", color="white" if kind == "model" else INK, zorder=3)
-            frame = dict(boxstyle="round,pad=0.5", lw=1.6, **BOXES[kind])
-            text = axes.text(x, y, textwrap.fill(name, 60 // int(columns), break_long_words=False), bbox=frame, **look)
-            patches[name] = text.get_bbox_patch()
+            look = dict(ha="center", va="center", weight="bold", color="white" if kind == "model" else INK)
+            look["bbox"] = dict(boxstyle="round,pad=0.5", lw=1.6, **BOXES[kind])
+            lines = name if "$" in name or "\n" in name else textwrap.fill(name, int(11 * wide), break_long_words=False)
+            patches[name] = axes.text(x, y, lines, **look).get_bbox_patch()
         for start, end, *label in arrows:
-            bow = 0.15 * any(arrow[:2] == (end, start) for arrow in arrows)  # the two of a pair keep apart
+            bow = 0.15 * any(arrow[:2] == (end, start) for arrow in arrows)
             ends = dict(patchA=patches[start], patchB=patches[end], shrinkA=2, shrinkB=2, lw=1.6, color=INK)
             ends |= dict(arrowstyle="-|>", mutation_scale=16, connectionstyle=f"arc3,rad={bow}")
-            (x, y), (u, v), wide = boxes[start][:2], boxes[end][:2], 7 / columns  # of a place, which is an inch high
-            axes.annotate("", (u, v), (x, y), arrowprops=ends, zorder=4)  # drawn when the boxes are, and end at them
-            middle = ((x + u - bow * (v - y) / wide) / 2, (y + v + bow * (u - x) * wide) / 2)
-            under = dict(facecolor="white", edgecolor="none", pad=1.5)
-            axes.annotate("".join(label), middle, ha="center", va="center", fontsize=9, bbox=under, zorder=5)
+            (x, y), (u, v) = boxes[start][:2], boxes[end][:2]
+            axes.annotate("", (u, v), (x, y), arrowprops=ends, zorder=4)  # drawn when the boxes are, and ends at them
+            side = np.array([y - v, (u - x) * wide])  # across the arrow, in inches, to where it bows
+            middle = ((x + u + bow * side[0] / wide) / 2, (y + v + bow * side[1]) / 2)
+            side /= np.hypot(*side) * (
+                1 if bow or side[1] < 0 or side[1] == 0 < side[0] else -1
+            )  # else above, or right
+            across, down = np.round(side).astype(int)
+            place = dict(ha=["center", "left", "right"][across], va=["center", "top", "bottom"][down])
+            axes.annotate("".join(label), middle, 4 * side * (1, -1), textcoords="offset points", fontsize=9, **place)
+        fig.draw_without_rendering()
+        shapes = [*patches.items(), *((text.get_text(), text) for text in axes.texts if not text.get_bbox_patch())]
+        shapes = [(name, shape.get_window_extent()) for name, shape in shapes if name]
+        for (one, here), (other, there) in combinations(shapes, 2):
+            if here.overlaps(there):
+                plt.close(fig)
+                raise ValueError(f"{one!r} and {other!r} cover each other: shorten them, or place boxes further apart")
         figure(fig, alt)
 
 

@@ -1,7 +1,9 @@
 """What every notebook of the course has to keep. A rule takes the .py and its notebook and returns what is wrong."""
 
+import ast
 import json
 import re
+from itertools import zip_longest
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -114,14 +116,25 @@ def keeps_the_old_form(path: Path, notebook: NotebookNode) -> list[str]:
     return wrong
 
 
+def starts_and_closes(path: Path, notebook: NotebookNode) -> list[str]:
+    """Opens with course.start and closes with course.summary."""
+    number, cells, wrong = path.stem[:2], code(notebook), []
+    if not cells or f'course.start("{number}")' not in cells[0].source:
+        wrong.append(f'the first code cell must call course.start("{number}")')
+    if not cells or "course.summary()" not in cells[-1].source:
+        wrong.append("the last code cell must call course.summary()")
+    return wrong
+
+
 def follows_the_template(path: Path, notebook: NotebookNode) -> list[str]:
     """Title, times, question; opening, three to six numbered sections, ending; ◇ on headings of the third level."""
-    text, wrong = prose(notebook), []
+    number, text, wrong = path.stem[:2], prose(notebook), []
     found = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    middle = found[len(OPENING) : -len(ENDING)]
-    if not re.match(rf"# {path.stem[:2]} · .+\n\n{TIMES.pattern}\n\n\*\*.+\?\*\*\n", text):
+    middle, cells = found[len(OPENING) : -len(ENDING)], parts(notebook)
+    if not re.match(rf"# {number} · .+\n\n{TIMES.pattern}\n\n\*\*[^*]+\?\*\*\n\n", text):
         wrong.append(
-            f"the first cell must begin '# {path.stem[:2]} · Title', then the line of times, then the question in bold"
+            f"the first cell must begin '# {number} · Title', then the line '*read 0 min · do 0 min · run 0 s*', then "
+            "the one question in bold, '**...?**', each with an empty line after it"
         )
     if found[: len(OPENING)] != OPENING or found[-len(ENDING) :] != ENDING:
         wrong.append(f"the headings must be {', '.join(OPENING)}, then the sections, then {', '.join(ENDING)}")
@@ -130,16 +143,11 @@ def follows_the_template(path: Path, notebook: NotebookNode) -> list[str]:
     loose = [line for line in re.findall(r"^.*◇.*$", text, re.MULTILINE) if not line.startswith("### ◇ ")]
     if len(loose) > 1:  # one sentence of the opening explains it
         wrong.append(f"◇ marks a heading of the third level, '### ◇ Name', that may be skipped; not {loose[1]!r}")
-    return wrong
-
-
-def starts_and_closes(path: Path, notebook: NotebookNode) -> list[str]:
-    """Opens with course.start and closes with course.summary."""
-    number, cells, wrong = path.stem[:2], code(notebook), []
-    if not cells or f'course.start("{number}")' not in cells[0].source:
-        wrong.append(f'the first code cell must call course.start("{number}")')
-    if not cells or "course.summary()" not in cells[-1].source:
-        wrong.append("the last code cell must call course.summary()")
+    told = "".join(cell.source for cell in cells.get("Checkpoint", ()))
+    if "?" not in told.partition("<details>")[0] or "<details>" not in told:
+        wrong.append("the checkpoint asks a question, and its answer is folded: <details><summary>Answer</summary>")
+    if [cell.cell_type for cell in cells.get("Break it", ())].count("code") < 1:
+        wrong.append("nothing is broken in 'Break it': a cell has to do it")
     return wrong
 
 
@@ -159,116 +167,179 @@ def parts(notebook: NotebookNode) -> dict[str, list[NotebookNode]]:
     return found
 
 
+def tree(cell: NotebookNode) -> ast.Module:
+    """The code of a cell, without the lines that only IPython understands."""
+    return ast.parse("\n".join("" if re.match(r"\s*[%!]", line) else line for line in cell.source.splitlines()))
+
+
+def asserts(cell: NotebookNode) -> bool:
+    """Whether a cell asserts something when it runs: by assert, by a function assert_..., or by course.expect."""
+    todo = list(tree(cell).body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Lambda)):
+            continue  # which only runs when it is called
+        called = node.func if isinstance(node, ast.Call) else None
+        name = getattr(called, "attr", getattr(called, "id", ""))
+        says = isinstance(node, ast.Assert) and any(isinstance(part, ast.Name) for part in ast.walk(node.test))
+        if says or name.startswith("assert_") or name == "expect":
+            return True
+        todo += ast.iter_child_nodes(node)
+    return False
+
+
 def sections_are_cycles(path: Path, notebook: NotebookNode) -> list[str]:
-    """Each asks before it computes, asserts something, and ends with what follows; equations name their code."""
+    """Each asks before it computes, asserts something, and ends with what follows."""
     wrong = []
     for name, cells in parts(notebook).items():
         if not re.match(r"\d · ", name):
             continue
         kinds = [cell.cell_type for cell in cells]
         first = kinds.index("code") if "code" in kinds else len(kinds)
-        if not any("?" in cell.source for cell in cells[:first]):
-            wrong.append(f"section {name!r} does not ask anything before its first cell")
-        if not any(re.search(r"^\s*(assert |course\.expect)", c.source, re.MULTILINE) for c in cells[first:]):
-            wrong.append(f"section {name!r} asserts nothing")
+        if not any(re.search(r"\*[^*]+\?\*", cell.source) for cell in cells[:first]):
+            wrong.append(f"section {name!r} does not ask anything, '*...?*', before its first cell")
+        if not any(asserts(cell) for cell in cells if cell.cell_type == "code"):
+            wrong.append(f"section {name!r} asserts nothing when it runs, or nothing about a name")
         if "code" in kinds and kinds[-1] == "code":
             wrong.append(f"section {name!r} ends with a cell: say what came out and what follows")
-    tagged = [
-        found
-        for cell in notebook.cells
-        if cell.cell_type == "markdown"
-        for found in re.findall(r"\\tag\{([^}]*)\}(.*?)(?=\\tag|\Z)", cell.source, re.DOTALL)
-    ]
-    for n, (tag, after) in enumerate(tagged):
+    return wrong
+
+
+def equations_name_their_code(path: Path, notebook: NotebookNode) -> list[str]:
+    """They are numbered in order, and a function that the chapter has or uses is named in the same text."""
+    names, tagged, wrong = set(), [], []
+    for cell in code(notebook):
+        for node in ast.walk(tree(cell)):
+            names |= {getattr(node, part, None) for part in ("name", "id", "attr")}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            said = {name.split("(")[0].split(".")[-1] for name in re.findall(r"`([^`\n]+)`", cell.source)}
+            tagged += [(tag, said) for tag in re.findall(r"\\tag\{([^}]*)\}", cell.source)]
+            if "$$" in cell.source and "\\tag" not in cell.source:
+                wrong.append(f"an equation has no number: \\tag{{...}} in {cell.source[:40]!r}")
+    for n, (tag, said) in enumerate(tagged):
         if tag not in (f"{path.stem[:2]}.{n + 1}", f"{int(path.stem[:2])}.{n + 1}"):
             wrong.append(f"equation {tag} is number {n + 1}: tag it {int(path.stem[:2])}.{n + 1}")
-        if "`" not in after:
-            wrong.append(f"equation {tag} does not name its function in the text below it")
+        if not said & names:
+            wrong.append(f"equation {tag} does not name its function, as `module.function`, in the same text")
     return wrong
 
 
 def something_runs_soon(path: Path, notebook: NotebookNode) -> list[str]:
     """No more than 400 words between two cells that run."""
-    wrong, waiting, told = [], 0, 0
+    wrong, waiting = [], 0
     for cell in notebook.cells:
         if cell.cell_type == "code":
+            if waiting > 400:
+                wrong.append(f"{waiting} words stand before the cell {cell.source[:40]!r}: 400 at most")
             waiting = 0
-            continue
-        waiting += words(cell.source.partition("\n## Limits")[0])
-        if waiting > 400 and told < waiting:
-            wrong.append(f"{waiting} words before something runs, near {cell.source[:40]!r}: 400 at most")
-        told = waiting
+        else:
+            waiting += words(cell.source)
     return wrong
 
 
 def predictions_are_answered(path: Path, notebook: NotebookNode) -> list[str]:
-    """Each is numbered, asked before a cell that runs, and answered by its number after it."""
+    """Each is numbered, asked before a cell that shows it, and answered once, by its number, after that cell."""
     marks = []
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            marks.append(("code", 0))
-        else:
-            marks += [
-                (kind, int(n)) for kind, n in re.findall(r"^\*(Predict|Answer) (\d+)\.\*", cell.source, re.MULTILINE)
-            ]
-    asked = [n for kind, n in marks if kind == "Predict"]
+    for name, cells in parts(notebook).items():
+        marks.append(("part", name))
+        for cell in cells:
+            if cell.cell_type == "code":
+                opening = "course.start(" in cell.source or "show.diagram(" in cell.source  # which answer nothing
+                marks += [] if opening else [("code", 0)]
+            else:
+                found = re.findall(r"^\*(Predict|Answer) (\d+)\.\*", cell.source, re.MULTILINE)
+                marks += [(kind, int(n)) for kind, n in found]
     wrong = []
+    asked, answered = ([n for kind, n in marks if kind == wanted] for wanted in ("Predict", "Answer"))
     if not asked or asked != list(range(1, len(asked) + 1)):
-        wrong.append(
-            f"predictions are numbered '*Predict 1.*' and so on, at the beginning of a paragraph; found {asked}"
-        )
+        wrong.append(f"predictions are numbered '*Predict 1.*' and so on, each at the beginning of a line; not {asked}")
+    if sorted(answered) != sorted(asked):
+        wrong.append(f"the predictions {asked} are answered each once, '*Answer 1.*' at the beginning of a line")
+        return wrong
     for n in asked:
-        after = marks[marks.index(("Predict", n)) :]
-        if ("Answer", n) not in after or ("code", 0) not in after[: after.index(("Answer", n))]:
-            wrong.append(f"prediction {n} is not answered, '*Answer {n}.*', after a cell that shows it")
+        end = marks.index(("Answer", n))
+        begin = max(i for i, (kind, _) in enumerate(marks[:end]) if kind == "part" or (kind, _) == ("Predict", n))
+        if ("Predict", n) not in marks[:end] or ("code", 0) not in marks[begin:end]:
+            wrong.append(f"the answer to prediction {n} does not follow a cell of its section that shows it")
     return wrong
 
 
-def has_its_diagram_its_showpiece_and_a_place_for_the_reader(path: Path, notebook: NotebookNode) -> list[str]:
-    """One diagram of the idea; `MINE = None` once; one finished thing, with a comment on what is odd about it."""
+def has_a_diagram_and_something_to_show(path: Path, notebook: NotebookNode) -> list[str]:
+    """One diagram of the idea; one finished thing, with a comment on what is odd about it."""
     wrong, cells = [], notebook.cells
     if sum("show.diagram(" in cell.source for cell in code(notebook)) != 1:
         wrong.append("one cell shows the idea of the chapter with show.diagram")
-    places = [cell for cell in code(notebook) if re.search(r"^MINE = None\b", cell.source, re.MULTILINE)]
-    if len(places) != 1 or "mine" not in tags(places[0]):
-        wrong.append("one cell, with the tag mine, has the line `MINE = None` for what the reader brings")
     shown = [i for i, cell in enumerate(cells) if "showpiece" in tags(cell)]
-    if len(shown) != 1 or "odd" not in "".join(c.source for c in cells[shown[0] + 1 :][:1]):
-        wrong.append("one cell has the tag showpiece, and the text after it says what is odd about what it made")
+    after = next((c.source for c in cells[shown[0] :] if c.cell_type == "markdown"), "") if shown else ""
+    odd = re.search(r"^\*Odd:\*(.*?)(\n\n|\Z)", after, re.MULTILINE | re.DOTALL)
+    if len(shown) != 1 or not odd or words(odd[1]) < 8:
+        wrong.append("one cell has the tag showpiece, and the text after it says in a sentence: '*Odd:* ...'")
+    return wrong
+
+
+def has_a_place_for_the_reader(path: Path, notebook: NotebookNode) -> list[str]:
+    """`MINE = None` in one cell, and its users: all with the tag `mine`."""
+    wrong, places, users = [], [], 0
+    for i, cell in enumerate(code(notebook)):
+        uses = [node.ctx for node in ast.walk(tree(cell)) if isinstance(node, ast.Name) and node.id == "MINE"]
+        stores, loads = (any(isinstance(use, kind) for use in uses) for kind in (ast.Store, ast.Load))
+        places += [i] * stores
+        users += loads
+        if stores and not re.search(r"^MINE = None( *#.*)?$", cell.source, re.MULTILINE):
+            wrong.append("the reader's line is exactly `MINE = None`, with a comment that says what else it may be")
+        if (stores or loads) and "mine" not in tags(cell):
+            wrong.append(f"code cell {i} has to do with MINE, but not the tag mine")
+    if len(places) != 1 or not users:
+        wrong.append("one cell has the line `MINE = None` for what the reader brings, and another uses it")
     return wrong
 
 
 def lists_its_exercises(path: Path, notebook: NotebookNode) -> list[str]:
-    """By number, with kind, minutes and difficulty; every kind occurs; the sheet has the same, if it is there."""
-    listed = EXERCISE.findall(prose(notebook))
-    wrong = []
-    if [number for number, *_ in listed] != [f"{path.stem[:2]}.{n + 1}" for n in range(len(listed))]:
-        wrong.append(f"exercises are listed in order, as '- {path.stem[:2]}.1 · verify · 10 min · ●○○○○ · text'")
-    missing = set(KINDS) - {kind for _, kind, *_ in listed}
-    if missing:
+    """By number, with kind, minutes and difficulty; every kind occurs; the sheet has the same."""
+    number, text = path.stem[:2], prose(notebook)
+    listed, form = EXERCISE.findall(text), f"'- {number}.1 · verify · 10 min · ●○○○○ · text'"
+    wrong = [
+        f"{line!r} is not of the form {form}"
+        for line in re.findall(rf"^- {number}\.\d.*$", text, re.MULTILINE)
+        if not EXERCISE.match(line)
+    ]
+    if [n for n, *_ in listed] != [f"{number}.{n + 1}" for n in range(len(listed))]:
+        wrong.append(f"exercises are listed in order, as {form}")
+    if missing := set(KINDS) - {kind for _, kind, *_ in listed}:
         wrong.append(f"there is no exercise of the kind {', '.join(sorted(missing))}")
-    sheet = ROOT / "solutions" / path.name
-    if sheet.exists() and [e[:4] for e in listed] != [e[:4] for e in EXERCISE.findall(prose(read(sheet)))]:
-        wrong.append(f"number, kind, minutes or difficulty of an exercise is not as in solutions/{path.name}")
-    return wrong
+    sheet = path.parent.parent / "solutions" / path.name
+    if not sheet.exists():
+        return wrong + [f"there is no solutions/{path.name}"]
+    there = [found[:4] for found in EXERCISE.findall(prose(read(sheet)))]
+    differ = [a or b for a, b in zip_longest((found[:4] for found in listed), there) if a != b]
+    return wrong + [f"not as in solutions/{path.name}: {' · '.join(first)}" for first in differ[:1]]
 
 
 def sheet_has_every_kind(path: Path, notebook: NotebookNode) -> list[str]:
-    """Minutes and difficulty for each; every kind; what is built takes 20 to 40 lines, in steps that are checked."""
-    headings = [line for line in re.findall(r"^## .+$", prose(notebook), re.MULTILINE)]
-    wrong = [
-        f"{line!r} is not '## NN.n · kind · 10 min · ●○○○○ · Title'" for line in headings if not EXERCISE.match(line)
-    ]
-    exercises = {name: cells for name, cells in parts(notebook).items() if EXERCISE.match(f"## {name}")}
-    kinds = {name.split(" · ")[1]: cells for name, cells in exercises.items()}
+    """Every kind, with minutes and difficulty; an answer and a check for each; what is built takes 20 to 40 lines."""
+    form = f"'## {path.stem[:2]}.n · kind · 10 min · ●○○○○ · Title'"
+    wrong, kinds = [], {}
+    for name, cells in list(parts(notebook).items())[1:]:
+        match = EXERCISE.match(f"## {name}")
+        if not match or match[1][:2] != path.stem[:2]:
+            wrong.append(f"'## {name}' is not of the form {form}")
+            continue
+        cells = [cell for cell in cells if cell.cell_type == "code"]
+        graders = [cell.metadata.get("nbgrader", {}) for cell in cells]
+        answers, checks = (sum(bool(g.get(part)) for g in graders) for part in ("solution", "grade"))
+        if not answers == checks >= 1:
+            wrong.append(f"{match[1]} has {answers} answers and {checks} checks: one check for each answer")
+        kinds[match[2]] = cells
+        sources = "\n".join(cell.source for cell in cells)
+        solved = "\n".join(re.findall(r"### BEGIN SOLUTION\n(.*?)### END", sources, re.DOTALL)).splitlines()
+        lines = len([line for line in solved if line.strip() and not line.strip().startswith("#")])
+        if match[2] == "build" and (not 20 <= lines <= 40 or checks < 2):
+            wrong.append(f"{match[1]} takes 20 to 40 lines in two or more checked steps, not {lines} in {checks}")
+        if match[2] == "debug" and sources.partition("### BEGIN SOLUTION")[0].count("def ") < 2:
+            wrong.append(f"{match[1]}: the function with the bug stands above the one to write, in the same cell")
     if missing := set(KINDS) - set(kinds):
         wrong.append(f"there is no exercise of the kind {', '.join(sorted(missing))}")
-    built = [cell for cell in kinds.get("build", ()) if cell.cell_type == "code"]
-    answer = "\n".join(re.findall(r"### BEGIN SOLUTION\n(.*?)### END", "\n".join(c.source for c in built), re.DOTALL))
-    lines = len([line for line in answer.splitlines() if line.strip()])
-    steps = sum(bool(cell.metadata.get("nbgrader", {}).get("grade")) for cell in built)
-    if built and (not 20 <= lines <= 40 or steps < 2):
-        wrong.append(f"what is built takes 20 to 40 lines in at least two checked steps, not {lines} in {steps}")
     return wrong
 
 
@@ -324,7 +395,8 @@ def citations_can_be_found(path: Path, notebook: NotebookNode) -> list[str]:
     entries = [" ".join(entry.split()) for entry in re.split(r"^- ", references, flags=re.MULTILINE)[1:]]
     wrong = [f"no DOI, arXiv id or ISBN in: {entry[:70]}" for entry in entries if not IDENTIFIER.search(entry)]
     authors = [entry.split(",")[0].split(" ")[-1] for entry in entries]
-    wrong += [f"{name} stands under References, but is not cited" for name in authors if name not in body]
+    unread = [name for name in authors if not re.search(rf"\b{re.escape(name)}\b", body)]
+    wrong += [f"{name} stands under References, but is not cited" for name in unread]
     return wrong + (["there is no entry under References"] if not entries else [])
 
 
@@ -336,8 +408,8 @@ IN_CHAPTERS = EVERYWHERE + [
 ]  # fmt: skip
 IN_OLD_CHAPTERS = IN_CHAPTERS + [keeps_the_old_form, states_its_budget]
 IN_NEW_CHAPTERS = IN_CHAPTERS + [
-    follows_the_template, states_its_times, sections_are_cycles, something_runs_soon, predictions_are_answered,
-    has_its_diagram_its_showpiece_and_a_place_for_the_reader, lists_its_exercises,
+    follows_the_template, states_its_times, sections_are_cycles, equations_name_their_code, something_runs_soon,
+    predictions_are_answered, has_a_diagram_and_something_to_show, has_a_place_for_the_reader, lists_its_exercises,
 ]  # fmt: skip
 
 

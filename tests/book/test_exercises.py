@@ -29,7 +29,8 @@ class Sheet:
         self.names = {i: re.search(r"^check_(\w+)\((\w+)\)$", self.cells[i].source, re.MULTILINE) for i in self.checks}
 
 
-SHEETS = {path.stem: Sheet(path) for path in SOLUTIONS}
+TEMPLATE = notebooks.ROOT / "solutions" / "_template.py"
+SHEETS = {path.stem: Sheet(path) for path in [*SOLUTIONS, TEMPLATE]}
 CHECKS = [(stem, i) for stem, sheet in SHEETS.items() for i in sheet.checks]
 IDS = [f"{stem}-{SHEETS[stem].cells[i].metadata.nbgrader.grade_id}" for stem, i in CHECKS]
 

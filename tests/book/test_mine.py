@@ -22,7 +22,10 @@ def play(notebook, other: str) -> dict:
     world = {"__name__": "chapter"}
     for cell in chosen:
         source = re.sub(r"^MINE = None.*$", lambda _: f"MINE = {other}", cell.source, flags=re.MULTILINE)
-        exec(compile(source, "cell of a chapter", "exec"), world)
+        try:
+            exec(compile(source, "cell of a chapter", "exec"), world)
+        except NameError as error:
+            pytest.fail(f"{error}: give the cell that defines it the tag mine, or import it in the first cell")
     assert world["MINE"] is not None
     return world
 

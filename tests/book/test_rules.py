@@ -145,9 +145,10 @@ def template(tmp_path_factory):
     folder = tmp_path_factory.mktemp("book") / "chapters"
     folder.mkdir()
     path = folder / "99_template.py"
-    path.write_text(
-        (ROOT / "chapters" / "_template.py").read_text(encoding="utf-8").replace("NN", "99"), encoding="utf-8"
-    )
+    (folder.parent / "solutions").mkdir()
+    for kind in ("chapters", "solutions"):
+        source = (ROOT / kind / "_template.py").read_text(encoding="utf-8").replace("NN", "99")
+        (folder.parent / kind / path.name).write_text(source, encoding="utf-8")
     notebook = read(path)
     notebooks.execute(notebook, folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -204,13 +205,34 @@ def answer_too_soon(notebook):
     cell.source += "\n\n*Answer 1.* Seven."
 
 
+def answer_only_too_soon(notebook):
+    answer_too_soon(notebook)
+    change("*Answer 1.* Longer", "Longer")(notebook)
+
+
 def end_with_a_cell(notebook):
     place = next(i for i, cell in enumerate(notebook.cells) if "What came out" in cell.source)
     notebook.cells[place].source = "## 2 " + notebook.cells[place].source.split("## 2 ")[1]
 
 
-FORM, CYCLE = rules.follows_the_template, rules.sections_are_cycles
-READER = rules.has_its_diagram_its_showpiece_and_a_place_for_the_reader
+def drop_cells(word):
+    def apply(notebook):
+        notebook.cells = [cell for cell in notebook.cells if word not in cell.source]
+
+    return apply
+
+
+def ignore_mine(notebook):
+    for cell in rules.code(notebook):
+        cell.source = cell.source.replace("if MINE is None else MINE", "")
+
+
+FORM, CYCLE, EQUATION = rules.follows_the_template, rules.sections_are_cycles, rules.equations_name_their_code
+PREDICT, SHOW, MINE = (
+    rules.predictions_are_answered,
+    rules.has_a_diagram_and_something_to_show,
+    rules.has_a_place_for_the_reader,
+)
 BROKEN_NEW = [
     (FORM, change("# 99 · ", "# "), "first cell"),
     (FORM, change("*read", "read"), "first cell"),
@@ -221,28 +243,55 @@ BROKEN_NEW = [
     (FORM, change("## 3 · Your own", "### 3 · Your own"), "three to six"),
     (FORM, change("## 3 · Your own", "## 4 · Your own"), "three to six"),
     (FORM, change("It may be skipped.", "◇ It may be skipped."), "◇ marks"),
+    (FORM, change("<details>", ""), "is folded"),
+    (FORM, drop_cells("two heads"), "nothing is broken"),
     (rules.states_its_times, change("*read ", "*read 9"), "must be *read"),
     (rules.states_its_times, change("run 7 s", "run 8 s"), "run 7 s"),
     (rules.states_its_times, change("· 60 min ·", "· 55 min ·"), "do 160 min"),
-    (CYCLE, change("*How probable is a run of $n$ heads?*", ""), "does not ask"),
-    (CYCLE, change("assert run(0.5", "print(run(0.5"), "asserts nothing"),
+    (CYCLE, change("*How probable is a run of $n$ heads?*", "Why? How?"), "does not ask"),
+    (CYCLE, change("assert run(0.5, 3) == 1 / 8", "print(run(0.5, 3))"), "asserts nothing"),
+    (CYCLE, change("assert run(0.5, 3) == 1 / 8", "assert True"), "asserts nothing"),
+    (CYCLE, change("assert run(0.5, 3) == 1 / 8", "def never():\n    assert run(0.5, 3)"), "asserts nothing"),
     (CYCLE, end_with_a_cell, "ends with a cell"),
-    (CYCLE, change("tag{99.1}", "tag{99.2}"), "is number 1"),
-    (CYCLE, change("This is `run`, below.", ""), "does not name"),
+    (EQUATION, change("tag{99.1}", "tag{99.2}"), "is number 1"),
+    (EQUATION, change("\\tag{99.1}", ""), "has no number"),
+    (EQUATION, change("This is `run`, below.", ""), "does not name"),
+    (EQUATION, change("This is `run`, below.", "This is `walk`."), "does not name"),
     (rules.something_runs_soon, change("Three to six sections", "word " * 400), "400 at most"),
-    (rules.predictions_are_answered, change("*Predict 1.*", "Guess."), "numbered"),
-    (rules.predictions_are_answered, change("*Predict 1.*", "*Predict 2.*"), "numbered"),
-    (rules.predictions_are_answered, change("*Answer 1.*", "Well."), "not answered"),
-    (rules.predictions_are_answered, answer_too_soon, "after a cell"),
-    (READER, change("show.diagram(", "print("), "show.diagram"),
-    (READER, change("MINE = None", "YOURS = None"), "MINE = None"),
-    (READER, lose_a_tag("mine"), "MINE = None"),
-    (READER, lose_a_tag("showpiece"), "showpiece"),
-    (READER, change("What is odd about", "What is strange about"), "odd"),
+    (PREDICT, change("*Predict 1.*", "Guess."), "numbered"),
+    (PREDICT, change("*Predict 1.*", "*Predict 2.*"), "numbered"),
+    (PREDICT, change("*Answer 1.*", "Well."), "each once"),
+    (PREDICT, change("*Answer 1.*", "*Answer 1.* Yes.\n\n*Answer 1.*"), "each once"),
+    (PREDICT, answer_too_soon, "each once"),
+    (PREDICT, answer_only_too_soon, "does not follow"),
+    (SHOW, change("show.diagram(", "print("), "show.diagram"),
+    (SHOW, lose_a_tag("showpiece"), "showpiece"),
+    (SHOW, change("*Odd:*", "Odd:"), "showpiece"),
+    (SHOW, change("*Odd:* it", "*Odd:* nothing.\n\nIt"), "showpiece"),
+    (MINE, change("MINE = None", "YOURS = None"), "uses it"),
+    (MINE, change("MINE = None", "MINE = None or [1]"), "exactly"),
+    (MINE, lose_a_tag("mine"), "not the tag mine"),
+    (MINE, ignore_mine, "another uses it"),
     (rules.lists_its_exercises, change("- 99.2 ·", "- 99.3 ·"), "in order"),
     (rules.lists_its_exercises, change("· build · 40 min ·", "· make · 40 min ·"), "of the kind build"),
-    (rules.lists_its_exercises, change("●●●●●", "●●●●"), "of the kind challenge"),
+    (rules.lists_its_exercises, change("●●●●●", "●●●●"), "is not of the form"),
+    (rules.lists_its_exercises, change("· verify · 10 min", "· verify · 11 min"), "99.1 · verify · 11"),
 ]  # fmt: skip
+
+
+def test_assertions_of_libraries_and_bands_count():
+    for source in (
+        "torch.testing.assert_close(a, b)",
+        "course.expect('99.x', 1)",
+        "for x in y:\n    assert x",
+        "%time\nassert x",
+    ):
+        assert rules.asserts(nbformat.v4.new_code_cell(source))
+    assert not rules.asserts(nbformat.v4.new_code_cell("f = lambda x: assert_close(x)\nprint('assert x')"))
+
+
+def test_formulas_and_links_are_no_words_to_read():
+    assert notebooks.words("one $x + y = z$ two\n$$a\n= b$$ [three](four/five.ipynb) <summary>six</summary>") == 4
 
 
 @pytest.mark.parametrize(
@@ -255,38 +304,40 @@ def test_rule_for_new_chapters_objects_to_a_broken_copy(template, rule, damage, 
     assert wrong and any(says in line for line in wrong), wrong
 
 
-def sheet(**changed):
-    """A solution with one exercise of each kind; changed: of a kind, its heading or the lines of its answer."""
-    cells = []
-    for n, kind in enumerate(rules.KINDS):
-        heading = changed.get(kind, f"## 99.{n + 1} · {kind} · 10 min · ●●○○○ · Title")
-        cells.append(nbformat.v4.new_markdown_cell(f"{heading}\n\nDo it."))
-        for step in range(changed.get("steps", 2) if kind == "build" else 1):
-            lines = "\n".join(["    x = 1"] * changed.get("lines", 12))
-            body = f"def f{n}{step}():\n    ### BEGIN SOLUTION\n{lines}\n    ### END SOLUTION"
-            cells.append(nbformat.v4.new_code_cell(body, metadata={"nbgrader": {"solution": True, "grade": False}}))
-            cells.append(nbformat.v4.new_code_cell("check()", metadata={"nbgrader": {"grade": True}}))
-    return nbformat.v4.new_notebook(cells=cells)
+@pytest.fixture(scope="module")
+def sheet(template):
+    path = template[0].parent.parent / "solutions" / template[0].name
+    return path, read(path)
+
+
+def test_the_template_of_a_sheet_keeps_its_rule(sheet):
+    assert rules.sheet_has_every_kind in rules.rules_of(sheet[0])
+    assert rules.sheet_has_every_kind not in rules.rules_of(ROOT / "solutions" / "03_attention.py")
+    assert rules.sheet_has_every_kind(*sheet) == []
 
 
 @pytest.mark.parametrize(
-    "changed, says",
+    "damage, says",
     [
-        (dict(), ""),
-        (dict(debug="## 99.5 · debug · Title"), "is not '## NN.n"),
-        (dict(debug="## 99.5 · modify · 10 min · ●●○○○ · Title"), "of the kind debug"),
-        (dict(verify="## 99.1 · verify · 10 min · ○●○○○ · Title"), "is not '## NN.n"),
-        (dict(lines=9), "20 to 40 lines in at least two checked steps, not 18 in 2"),
-        (dict(lines=21), "not 42 in 2"),
-        (dict(steps=1, lines=24), "not 24 in 1"),
+        (change("· debug · 20 min · ●●●○○ ·", "· debug ·"), "is not of the form"),
+        (change("· debug · 20 min", "· modify · 20 min"), "of the kind debug"),
+        (change("●○○○○", "○●○○○"), "is not of the form"),
+        (change("## 99.1 ·", "## 98.1 ·"), "is not of the form"),
+        (
+            change("    counts = np.ones((2, 2))\n", "    counts = np.ones((2, 2))\n" + "    x = 1\n" * 30),
+            "20 to 40 lines",
+        ),
+        (change("    if len(throws) != n:\n        raise ValueError", "    # " + "\n    # " * 9), "20 to 40 lines"),
+        (change("def judge(throws)", "# judge(throws)"), "the function with the bug"),
+        (drop_cells("check_forge"), "2 answers and 1 checks"),
+        (drop_cells("def human"), "0 answers and 1 checks"),
     ],
 )
-def test_a_new_sheet_has_every_kind_with_minutes_and_difficulty(changed, says):
-    path = ROOT / "solutions" / "99_new.py"
-    assert rules.sheet_has_every_kind in rules.rules_of(path)
-    assert rules.sheet_has_every_kind not in rules.rules_of(ROOT / "solutions" / "03_attention.py")
-    wrong = rules.sheet_has_every_kind(path, sheet(**changed))
-    assert (says == "" and wrong == []) or (says and any(says in line for line in wrong)), wrong
+def test_a_new_sheet_that_lacks_something_is_refused(sheet, damage, says):
+    path, notebook = sheet[0], copy.deepcopy(sheet[1])
+    damage(notebook)
+    wrong = rules.sheet_has_every_kind(path, notebook)
+    assert wrong and any(says in line for line in wrong), wrong
 
 
 def test_every_rule_is_broken_once():

@@ -54,9 +54,7 @@ def to_grid(notes: np.ndarray, steps: int | None = None) -> np.ndarray:
     notes = check(notes)
     end = int((notes[:, ONSET].astype(int) + notes[:, DURATION]).max())
     if steps is not None and steps < end:
-        raise ValueError(
-            f"the last note ends at step {end}, after the {steps} steps asked for: leave steps out, or cut"
-        )
+        raise ValueError(f"the last note ends at step {end}, after the {steps} asked for: leave steps out, or cut")
     grid = np.full((steps or end, len(VOICES)), REST, dtype=np.int16)
     for voice, onset, duration, pitch, _ in notes:
         grid[onset : onset + duration, voice] = HOLD
@@ -110,9 +108,7 @@ def decode(ids: np.ndarray) -> np.ndarray:
     """ids: (T * 4,). Returns the grid (T, 4) int16. Raises ValueError for others or for an incomplete last step."""
     ids = np.asarray(ids, dtype=np.int64)
     if ids.ndim != 1 or len(ids) % len(VOICES):
-        raise ValueError(
-            f"ids must be one row of four for each step, not of shape {ids.shape}: cut the incomplete step"
-        )
+        raise ValueError(f"ids must be a row, four for each step, not of shape {ids.shape}: cut the incomplete step")
     if ids.size and (ids.min() < 0 or ids.max() >= VOCABULARY):
         raise ValueError(f"ids must lie in 0 .. {VOCABULARY - 1}, got {ids.min()} .. {ids.max()}")
     grid = np.where(ids == 0, REST, np.where(ids == 1, HOLD, ids - 2 + LOW))

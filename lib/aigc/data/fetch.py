@@ -36,12 +36,8 @@ def fetch_npm(package: str, sha256: str, timeout: float = 300.0) -> Path:
             raise ConnectionError(f"npm has not fetched {package} in {timeout:.0f} s: call this again later") from error
         found = list(Path(folder).glob("*.tgz"))
         if done.returncode or len(found) != 1:
-            raise ConnectionError(
-                f"npm cannot fetch {package}: {done.stderr[-300:]}. Check the network; call this again"
-            )
+            raise ConnectionError(f"npm cannot fetch {package}: {done.stderr[-300:]}. Check the network, try again")
         if hashlib.sha256(found[0].read_bytes()).hexdigest() != sha256:
-            raise ValueError(
-                f"{package} does not hold the bytes we know (sha256 {sha256}): take the version named here"
-            )
+            raise ValueError(f"{package} does not hold the bytes we know, sha256 {sha256}: take this version of it")
         shutil.copyfile(found[0], partial)
     return path

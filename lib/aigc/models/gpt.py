@@ -95,10 +95,6 @@ def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     return x * cos + x.roll(x.size(-1) // 2, -1) * sin
 
 
-def dropout(p: float) -> nn.Module:
-    return nn.Dropout(p) if p else nn.Identity()  # which costs less at every token
-
-
 def norm(x: Tensor) -> Tensor:
     return torch.layer_norm(x, x.shape[-1:])
 
@@ -106,7 +102,7 @@ def norm(x: Tensor) -> Tensor:
 class Attention(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
-        self.heads, self.context, self.dropout = config.heads, config.context, dropout(config.dropout)
+        self.heads, self.context, self.dropout = config.heads, config.context, nn.Dropout(config.dropout)
         self.query_key_value = nn.Linear(config.width, 3 * config.width, bias=False)
         self.output = nn.Linear(config.width, config.width, bias=False)
 
@@ -134,7 +130,7 @@ class Block(nn.Module):
         self.attention = Attention(config)
         self.up = nn.Linear(config.width, 4 * config.width, bias=False)
         self.down = nn.Linear(4 * config.width, config.width, bias=False)
-        self.dropout = dropout(config.dropout)
+        self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()  # which costs less a token
 
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], memory: Memory | None = None) -> Tensor:
         x = x + self.dropout(self.attention(norm(x), turn, memory))  # tokens speak to one another
