@@ -110,7 +110,7 @@ def test_a_full_disk_leaves_nothing_half_written(cache):
 
 def test_mnist_is_not_downloaded_where_that_is_forbidden(cache, monkeypatch):
     monkeypatch.setenv("AIGC_OFFLINE", "1")
-    with pytest.raises(ConnectionError, match="AIGC_OFFLINE=1 forbids it.*without full=True"):
+    with pytest.raises(ConnectionError, match="AIGC_OFFLINE=1 forbids it.*Leave out full=True"):
         data.digits(full=True)
 
 

@@ -58,6 +58,21 @@ def test_labels_are_dropped_at_their_rate_and_times_are_logit_normal():
     assert (seen[1] == 3).all()
 
 
+def test_labels_of_other_types_are_told_and_of_other_numbers_refused():
+    seen = []
+
+    def watch(x, t, labels):
+        seen.append(labels)
+        return torch.zeros_like(x)
+
+    x0, g = torch.zeros(200, 2), torch.Generator().manual_seed(0)
+    flow.loss(watch, x0, torch.full((200,), 3, dtype=torch.uint8), g, drop=0.5)
+    assert set(seen[0].tolist()) == {3, flow.NO_LABEL}
+    for labels, drop in ((torch.zeros(1), 0.1), (torch.zeros(200, 1), 0.1), (torch.zeros(200), 10)):
+        with pytest.raises(ValueError, match="200 examples need as many labels"):
+            flow.loss(watch, x0, labels, g, drop=drop)
+
+
 def test_solver_is_exact_for_a_constant_velocity_and_of_second_order():
     noise = torch.ones(1, 1, 1, 1).double()
     constant = sample.ode(lambda x, t: torch.full_like(x, 3.0), noise, 1)
@@ -137,7 +152,7 @@ def test_unet_keeps_the_shape_and_depends_on_time_and_label_of_its_own_image(une
 
 def test_no_label_is_the_last_row_and_any_width_that_is_accepted_computes(unet):
     x, t = torch.randn(2, 1, 4, 8).double(), torch.rand(2).double()
-    assert torch.equal(unet(x, t, torch.tensor([0, flow.NO_LABEL])), unet(x, t, torch.tensor([0, 2])))
+    assert torch.equal(unet(x, t, torch.tensor([-3, flow.NO_LABEL])), unet(x, t, torch.tensor([2, 2])))
     with pytest.raises(IndexError):
         unet(x, t, torch.tensor([0, 3]))
     wide = UNet(Config(labels=3, width=64))

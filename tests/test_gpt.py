@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from aigc.models import gpt
 from aigc.models.gpt import GPT, Cache, Config, Memory, frequencies, loss, rotate, turns
@@ -133,6 +134,32 @@ def test_dropout_acts_in_training_alone(ids):
     model = make(dropout=0.5)
     assert torch.equal(model(ids), model(ids))
     assert not torch.equal(model.train()(ids), model(ids))
+    weights = model.blocks[0].attention
+    weights.dropout, model.blocks[0].dropout, model.blocks[1].dropout = nn.Dropout(1.0), nn.Identity(), nn.Identity()
+    x, turn = torch.randn(2, 1, 42).double(), turns(torch.arange(1), model.frequency)
+    assert weights(x, turn).abs().max() == 0 < weights.eval()(x, turn).abs().max()  # for a single position too
+
+
+def test_a_cache_of_another_model_or_batch_is_refused(ids):
+    torch.manual_seed(0)
+    small = GPT(Config(VOCAB, CONTEXT, layers=1, heads=3, width=42)).double()
+    cache = Cache()
+    with torch.no_grad():
+        small(ids, cache=cache)
+        with pytest.raises(ValueError, match="zip"):
+            make()(ids, cache=cache)
+        with pytest.raises(RuntimeError, match="shape"):
+            small(ids[:1], cache=cache)
+
+
+@pytest.mark.parametrize("asked", ["bfloat16", "float32"])
+def test_under_autocast_the_sums_are_in_the_fast_precision(ids, asked):
+    seen = []
+    model = make().float()
+    model.blocks[0].register_forward_pre_hook(lambda module, given: seen.append(given[0].dtype))
+    with torch.autocast("cpu", torch.bfloat16, enabled=asked == "bfloat16"):
+        assert model(ids).dtype == torch.float32
+    assert seen == [torch.bfloat16 if asked == "bfloat16" else torch.float32]
 
 
 @pytest.mark.parametrize(

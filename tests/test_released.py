@@ -166,11 +166,17 @@ def test_a_model_of_no_family_is_refused_and_nothing_is_written(tmp_path):
 def test_a_model_of_transformers_becomes_a_folder_that_it_loads(tmp_path):
     tokenizer = GPT2Tokenizer.from_pretrained(released.path("gpt2"))
     model = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_positions=7, n_embd=12, n_layer=1, n_head=3))
+    before = {name: w.clone() for name, w in model.state_dict().items()}
+    released.save("tiny", model, tokenizer, tmp_path / "new")  # a folder that is not there yet
     released.save("tiny", model, tokenizer, tmp_path)
+    assert all(w.equal(before[name]) for name, w in model.state_dict().items())  # what was saved is not changed by it
     again = GPT2LMHeadModel.from_pretrained(released.path("tiny", tmp_path), dtype=torch.float32)
-    ids = torch.tensor([tokenizer.encode("To be")])
-    with torch.inference_mode():
-        assert torch.equal(again.eval()(ids).logits, model.eval()(ids).logits)
+    assert all(w.equal(before[name].bfloat16().float()) for name, w in again.state_dict().items())
+    (tmp_path / "tiny" / "stale.txt").touch()
+    released.save("tiny", model, tokenizer, tmp_path)  # again: nothing of the old folder stays
+    assert not (tmp_path / "tiny" / "stale.txt").exists() and "tiny/stale.txt" not in released.index(tmp_path)["tiny"]
+    with pytest.raises(ValueError, match="nor of transformers with a tokenizer"):
+        released.save("silent", model, "", tmp_path)
     (tmp_path / "tiny" / "config.json").unlink()
     with pytest.raises(FileNotFoundError, match="tiny/config.json"):
         released.path("tiny", tmp_path)
@@ -185,6 +191,8 @@ def test_what_is_saved_is_loaded_to_the_precision_of_bfloat16(tmp_path):
     for a, b in zip(again.parameters(), model.parameters(), strict=True):
         assert torch.equal(a, b.bfloat16().float())
     assert {path.name for path in tmp_path.iterdir()} == {"small.safetensors", "index.json"}
+    released.save("other", model, "", tmp_path)
+    assert list(released.index(tmp_path)) == ["other", "small"]
 
 
 TOY_MODEL = '''
@@ -247,10 +255,14 @@ def test_a_family_is_a_model_file_and_a_recipe_and_nothing_else(tmp_path, monkey
     shipped = tmp_path / "checkpoints"
     monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "cache"))
     assert checkpoints.names() == sorted([*NAMES, "toy"])
+    recipe, measured = importlib.import_module("tools.recipes.toy"), {}
+    real = recipe.measure
+    monkeypatch.setattr(recipe, "measure", lambda model: measured.update(model.state_dict()) or real(model))
     assert checkpoints.make("toy", shipped) == shipped / "toy.safetensors"
     card = (shipped / "toy.md").read_text()
     assert all(words in card for words in ("Dice.", "It exchanges two numbers.", "6 parameters, Toy", "(400 steps)"))
     model, characters = released.load("toy", shipped)
+    assert measured and all(w.equal(model.state_dict()[name]) for name, w in measured.items())  # what is shipped
     assert characters == "" and model.config.inputs == 2
     held_out = float(card.split("**Held out**: ")[1].split()[0])
     assert held_out < 0.01  # and it is what the shipped weights reach

@@ -88,9 +88,9 @@ def test_filters_are_those_of_transformers(setting):
         assert torch.allclose(mine, theirs(None, logits).softmax(-1))
 
 
-def make(vocab=7):
+def make(vocab=7, side=()):
     torch.manual_seed(0)
-    model = GPT(Config(vocab, context=4, layers=2, heads=1, width=14)).eval()
+    model = GPT(Config(vocab, context=4, layers=2, heads=1, width=14, side=side)).eval()
     for weight in model.parameters():
         torch.nn.init.normal_(weight, std=0.5)
     return model
@@ -106,6 +106,17 @@ def test_greedy_sequence_is_that_of_full_recomputation():
     with torch.no_grad():
         for _ in range(11):
             ids = torch.cat([ids, model(ids)[:, -1].argmax(-1, keepdim=True)], dim=1)
+    assert torch.equal(drawn, ids[:, 3:])
+
+
+def test_each_token_is_drawn_with_what_is_known_of_it():
+    model, prompt = make(side=(3, 5)), torch.tensor([[1, 2, 3], [4, 5, 6]])
+    place = torch.arange(2 * 13).view(2, 13)  # rows that differ
+    side = torch.stack([place % 3, place % 5], dim=-1)
+    drawn, ids = draw(model, prompt, 11, temperature=0, side=side), prompt
+    with torch.no_grad():
+        for _ in range(11):
+            ids = torch.cat([ids, model(ids, side[:, : ids.size(1)])[:, -1].argmax(-1, keepdim=True)], dim=1)
     assert torch.equal(drawn, ids[:, 3:])
 
 

@@ -238,15 +238,19 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_remedy(setup, tmp_pat
 def test_help_is_given_in_every_spelling(words, capsys):
     assert load(SCRIPT).main(words) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(load(SCRIPT).COMMANDS)
-    assert load(SCRIPT).main(["bands", "--help"]) == 0
-    assert capsys.readouterr().out.startswith("bands ") and not capsys.readouterr().out
+    module = load(SCRIPT)
+    module.clean = module.install = module.run = lambda *command: pytest.fail("it has done it")
+    for name in ("bands", "clean"):
+        assert module.main([name, *words[:1], "--help"]) == 0 and module.main([name, "-h"]) == 0
+        assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [name, name]
 
 
 @pytest.mark.parametrize(
     "words, everything",
     [
         ([], True), (["-k", "data"], True), (["-x"], True), (["-m", "tests"], True), (["tests/test_data.py"], False),
-        (["chapters", "-k", "data"], False), (["tests/test_data.py::test_x"], False),
+        (["chapters", "-k", "data"], False), (["tests/test_data.py::test_x"], False), (["-x", "tests"], False),
+        (["--ignore", "tests/test_data.py"], True), (["--deselect", "tests"], True), (["-c", "pyproject.toml"], True),
     ],
 )  # fmt: skip
 def test_only_a_path_narrows_what_is_tested(words, everything, monkeypatch):

@@ -80,7 +80,9 @@ def test_an_arrow_ends_at_the_edge_of_its_box(shown):
     "boxes, arrows, alt, says",
     [
         (BOXES, [("noise", "critic")], "x", "critic"),
-        (BOXES, [("noise", "noise", "again")], "x", "joins two boxes"),
+        (BOXES, [("noise", "noise", "again")], "x", "join two boxes"),
+        ({"a": (-1, 0)}, [], "x", "places from 0 on"),
+        ({}, [], "x", "places from 0 on"),
         ({**BOXES, "odd": (2, 2, "ghost")}, [], "x", "ghost"),
         ({**BOXES, "odd": (0, 0)}, [], "x", "'noise' and 'odd' cover each other"),
         (BOXES, [("noise", "coins", "first"), ("guess", "forger", "second")], "x", "'first' and 'second' cover"),

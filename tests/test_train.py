@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.functional import softplus
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from aigc.muon import Muon
 from aigc.train import Recipe, make_optimizers, train
 
 SCRIPT = """
@@ -60,14 +61,16 @@ import sys, torch
 from aigc.train import Recipe, train
 
 torch.manual_seed(0)
-model, drawn = torch.nn.Linear(3, 2, bias=False), []
+model, drawn, gradients = torch.nn.Linear(3, 2, bias=False), [], []
+step = torch.optim.AdamW.step
+torch.optim.AdamW.step = lambda self: gradients.append(model.weight.grad.clone()) or step(self)
 
 def loss(model, step, generator):
     drawn.append(torch.randn(7, 3, generator=generator))
     return (model(drawn[-1]) - 1).square().mean()
 
 train(model, loss, Recipe(steps=8, ema=0.5), checkpoint=sys.argv[1], progress=False)
-torch.save([model.weight.detach(), torch.stack(drawn)], sys.argv[2])
+torch.save([model.weight.detach(), torch.stack(drawn), torch.stack(gradients)], sys.argv[2])
 """
 
 
@@ -88,13 +91,21 @@ def two(tmp_path, script):
 
 
 def test_two_processes_train_one_model_on_the_data_of_both(tmp_path):
-    (a, first), (b, second) = two(tmp_path, TWO)
+    (a, first, mean), (b, second, _) = two(tmp_path, TWO)
     assert torch.equal(a, b) and not torch.equal(first, second)
 
     torch.manual_seed(0)
     alone, both = nn.Linear(3, 2, bias=False), torch.cat([first, second], dim=1)
-    train(alone, lambda m, step, g: (m(both[step]) - 1).square().mean(), Recipe(steps=8, ema=0.5), progress=False)
+    seen = []
+
+    def loss(model, step, generator):
+        value = (model(both[step]) - 1).square().mean()
+        seen.append(torch.autograd.grad(value, model.weight, retain_graph=True)[0])
+        return value
+
+    train(alone, loss, Recipe(steps=8, ema=0.5), progress=False)
     assert torch.allclose(alone.weight, a, atol=1e-5)
+    assert torch.allclose(torch.stack(seen), mean, atol=1e-5)  # a sum would be twice as long; AdamW does not see that
 
 
 TIMED = """
@@ -117,6 +128,27 @@ torch.save([len(history), model.state_dict()], sys.argv[2])
 def test_two_processes_that_stop_by_the_clock_stay_one_model(tmp_path):
     (n, a), (m, b) = two(tmp_path, TIMED)
     assert n == m > 50 and all(torch.equal(a[key], b[key]) for key in a)
+
+
+UNEVEN = """
+import os, sys, torch
+from aigc.train import Recipe, train
+
+torch.manual_seed(0)
+model = torch.nn.ModuleList([torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)])
+part = model[int(os.environ["RANK"])]  # each process trains another part
+
+def loss(model, step, generator):
+    return (part(torch.randn(5, 2, generator=generator)) - 1).square().mean()
+
+train(model, loss, Recipe(steps=5, lr=0.1), progress=False)
+torch.save(model.state_dict(), sys.argv[2])
+"""
+
+
+def test_two_processes_stay_one_model_where_each_has_gradients_of_another_part(tmp_path):
+    a, b = two(tmp_path, UNEVEN)
+    assert all(torch.equal(a[key], b[key]) for key in a)
 
 
 def line():
@@ -303,6 +335,146 @@ def test_a_turn_is_computed_in_the_precision_of_the_recipe_and_learnt_from_outsi
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda self: seen.append(torch.is_autocast_enabled("cpu")))
     train(Game(), loss, Recipe(steps=1, fast=True), progress=False)
     assert seen == [torch.bfloat16, False] * 2
+
+
+def test_gradients_from_before_and_of_other_parts_are_not_learnt_from():
+    torch.manual_seed(0)
+    game = Game()
+    (100 * game.x.weight.sum() + 100 * game.y.weight.sum()).backward()
+    before = game.y.weight.item(), game.x.weight.item()
+
+    def loss(game, step, generator):
+        yield game.x, game.x.weight.sum()
+
+    train(game, loss, Recipe(steps=1, lr=0.5), progress=False)
+    assert game.y.weight.item() == before[0] and game.x.weight.item() < before[1]
+    assert game.x.weight.grad is None and game.y.weight.grad is None
+
+
+def test_what_is_frozen_stays_and_shared_weights_are_averaged_once():
+    def pull(shared):
+        torch.manual_seed(0)
+        model = Game()
+        for part in (model.x, model.y):
+            nn.init.zeros_(part.weight)
+        if shared:
+            model.y.weight = model.x.weight
+        else:
+            model.y.weight.requires_grad_(False)
+        train(model, lambda m, s, g: m.x.weight.sum(), Recipe(steps=50, lr=0.1, ema=0.99), progress=False)
+        return model
+
+    assert pull(True).x.weight.item() == pull(False).x.weight.item() != 0
+    assert pull(False).y.weight.item() == 0
+
+
+def test_average_is_the_one_that_the_recipe_asks_for():
+    kept = []
+
+    def remember(model, step, generator):
+        kept.append(model.weight.item())
+        return model.weight.sum()
+
+    torch.manual_seed(0)
+    model = nn.Linear(1, 1, bias=False)
+    train(model, remember, Recipe(steps=30, lr=0.1, ema=0.8), progress=False)
+    average, last = kept[0], model.weight.item()
+    for step, weight in enumerate(kept[1:], start=1):
+        keep = min(0.8, step / (step + 10))
+        average = keep * average + (1 - keep) * weight
+    keep = min(0.8, 30 / 40)  # and the weight after the last step
+    final = (last - keep * average) / (1 - keep)
+    assert final < kept[-1] and kept[-1] - final < 0.01
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_run_with_muon_goes_on_as_if_it_had_not_stopped(tmp_path, ema):
+    def loss(model, step, generator):
+        if step == stop:
+            raise KeyboardInterrupt
+        ids = torch.randint(5, (4,), generator=generator)
+        return model.write(model.inner(model.read(ids))).square().mean()
+
+    recipe, ends = Recipe(steps=20, lr=0.01, muon_lr=0.1, ema=ema), []
+    for stop in (None, 13):
+        torch.manual_seed(0)
+        model, file = Grouped(), tmp_path / str(stop)
+        try:
+            train(model, loss, recipe, checkpoint=file, every=6, progress=False)
+        except KeyboardInterrupt:
+            stop, model = None, Grouped()
+            assert len(train(model, loss, recipe, checkpoint=file, every=6, progress=False)) == 20 - 12
+        ends.append(model.state_dict())
+    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
+
+
+def test_the_rate_of_muon_falls_too_and_it_has_momentum(monkeypatch):
+    rates, seen = [], []
+    real = Muon.step
+
+    def step(self):
+        rates.append(self.param_groups[0]["lr"])
+        seen.append(self.param_groups[0]["momentum"])
+        real(self)
+
+    monkeypatch.setattr(Muon, "step", step)
+    loss = lambda model, step, generator: model.inner(torch.ones(1, 3)).square().mean()
+    train(Grouped(), loss, Recipe(steps=10, muon_lr=0.1, warmup=0.2), progress=False)
+    assert rates == pytest.approx([1e-4, 0.045, 0.08, 0.07, 0.06, 0.05, 0.04, 0.03, 0.02, 0.01])
+    assert set(seen) == {0.95}
+
+
+def test_the_seconds_of_an_earlier_call_count(tmp_path):
+    path = tmp_path / "run"
+    train(line(), square, Recipe(seconds=0.3), checkpoint=path, progress=False)
+    started = time.perf_counter()
+    assert train(line(), square, Recipe(seconds=0.3), checkpoint=path, progress=False) == []
+    assert time.perf_counter() - started < 0.25
+
+
+def test_a_part_may_have_its_turn_in_some_steps_only():
+    def loss(game, step, generator):
+        yield game.y, game.y.weight.sum()
+        if step % 3 == 0:
+            yield game.x, game.x.weight.sum()
+
+    history = train(Game(), loss, Recipe(steps=4), progress=False)
+    assert [len(values) for values in history] == [2, 1, 1, 2]
+
+
+def nothing(game, step, generator):
+    game.x.weight.sum()
+
+
+def stranger(game, step, generator):
+    other = nn.Linear(1, 1)
+    yield other, other.weight.sum()
+
+
+def mistaken(game, step, generator):
+    yield game.x, game.y.weight.sum()
+
+
+def frozen(game, step, generator):
+    yield game.x.requires_grad_(False), game.y.weight.sum()
+
+
+@pytest.mark.parametrize(
+    "loss, says",
+    [
+        (nothing, "a loss returns a scalar, or yields .part of the model, scalar., not None"),
+        (lambda game, step, generator: [(game.x, game.x.weight.sum())], "a loss returns a scalar, or yields"),
+        (lambda game, step, generator: iter([game.x.weight.sum()]), "a loss returns a scalar, or yields"),
+        (lambda game, step, generator: iter([]), "a loss returns a scalar, or yields"),
+        (lambda game, step, generator: game.x.weight, "a loss returns a scalar, or yields"),
+        (stranger, "a loss returns a scalar, or yields"),
+        (mistaken, "nothing that Linear could learn changes its loss"),
+        (frozen, "nothing that Linear could learn"),
+    ],
+)
+def test_usual_mistakes_in_a_loss_are_named(loss, says):
+    with pytest.raises(ValueError, match=says):
+        train(Game(), loss, Recipe(steps=2), progress=False)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_a_reason():

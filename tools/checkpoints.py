@@ -5,7 +5,6 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
-import torch
 from safetensors import safe_open
 
 from aigc import released
@@ -39,7 +38,8 @@ def make(name: str, folder: Path = released.FOLDER) -> Path:
     train(model, loss, recipe.RECIPE, checkpoint=progress, every=100)
     with safe_open(progress, "pt") as file:
         minutes = float(file.metadata()["elapsed"]) / 60  # of all calls, where the run was stopped and resumed
-    model.to(torch.bfloat16).float()  # measure what is shipped
+    for weight in model.parameters():
+        weight.data = weight.data.bfloat16().float()  # measure what is shipped
     target = released.save(name, model, codec, folder)
     card = CARD.format(
         name=name,

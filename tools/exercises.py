@@ -1,9 +1,12 @@
 """Derives exercises/ from solutions/ with nbgrader's own preprocessors: `python -m tools.exercises [NN ...]`.
 
-A sheet into which somebody wrote an answer is left as it is. With --check nothing is written or executed: it fails if a
-sheet is not what its solution gives.
+A sheet into which somebody has written anything is left as it is: derived.json, beside the sheets, remembers what each
+told when it was derived. With --check nothing is written or executed: it fails if a sheet is not what its solution
+gives.
 """
 
+import hashlib
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import jupytext
 import nbformat
 from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions, LockCells
 from traitlets.config import Config
+
+from aigc.files import atomic
 
 from .notebooks import ROOT, execute, read, sources, write
 
@@ -38,17 +43,28 @@ def derive(solution: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def answers(notebook: nbformat.NotebookNode) -> dict[str, str]:
-    """The answer cells of a sheet, by their ids."""
-    graders = [(cell.metadata.get("nbgrader", {}), cell.source) for cell in notebook.cells]
-    return {grader["grade_id"]: source.strip() for grader, source in graders if grader.get("solution")}
+def told(notebook: nbformat.NotebookNode) -> str:
+    """A hash of what the cells of a sheet say. Outputs, metadata and empty cells do not count."""
+    said = [(cell.cell_type, cell.source.strip()) for cell in notebook.cells if cell.source.strip()]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def edited(target: Path, sheet: nbformat.NotebookNode) -> list[str]:
-    """The ids of answers on disk, in the .py or the .ipynb of a sheet, that are not the stubs of this sheet."""
-    stubs, there = answers(sheet), [path for path in (target, target.with_suffix(".ipynb")) if path.exists()]
-    found = {key for path in there for key, source in answers(jupytext.read(path)).items() if source != stubs.get(key)}
-    return sorted(found)
+def derived() -> dict[str, str]:
+    """What each sheet told when it was written last."""
+    path = ROOT / "exercises" / "derived.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def touched(target: Path, sheet: nbformat.NotebookNode) -> list[str]:
+    """The files of a sheet on disk that tell neither what was written last nor what this sheet tells."""
+    found, ours = [], {told(sheet), derived().get(target.stem)}
+    for path in (target, target.with_suffix(".ipynb")):
+        try:
+            if path.exists() and told(jupytext.read(path)) not in ours:
+                found.append(path.name)
+        except Exception:  # no notebook any more, and perhaps somebody's work all the same
+            found.append(path.name)
+    return found
 
 
 def as_source(notebook: nbformat.NotebookNode) -> str:
@@ -69,14 +85,15 @@ def main(arguments: list[str]) -> int:
         sheet = derive(solution)
         text = as_source(sheet)
         if check:
-            if not target.exists() or target.read_text(encoding="utf-8") != text:
+            here = target.read_text(encoding="utf-8") if target.exists() else ""
+            if here != text or derived().get(target.stem) != told(sheet):
                 stale.append(target.name)
             continue
-        if found := edited(target, sheet):
+        if found := touched(target, sheet):
             kept += 1
             print(
-                f"exercises/{target.stem} was left as it is: somebody answered {', '.join(found)} in it. To have the "
-                "new sheet, move your copy (.ipynb and .py) to another folder and run this again."
+                f"exercises/{target.stem} was left as it is: somebody has written into {' and '.join(found)}. To have "
+                "the new sheet, move your copy (.ipynb and .py) to another folder and run this again."
             )
             continue
         target.parent.mkdir(exist_ok=True)
@@ -84,6 +101,9 @@ def main(arguments: list[str]) -> int:
         notebook = read(target)
         execute(notebook, target.parent)  # a stub that does not raise where it should stops here
         write(notebook, target.with_suffix(".ipynb"))
+        with atomic(target.parent / "derived.json") as partial:
+            known = dict(sorted((derived() | {target.stem: told(sheet)}).items()))
+            partial.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
         print(f"exercises/{target.name}")
     if stale:
         print(f"not what solutions/ gives: {' '.join(stale)}. Copy what you answered there; then `make exercises`.")

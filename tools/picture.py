@@ -26,7 +26,9 @@ def compose() -> np.ndarray:
     lines = verse.splitlines()[:6]
     height = [20 * len(lines) + 12] + [round(WIDTH * image.shape[0] / image.shape[1]) for image in (digits, roll)]
     plt.switch_backend("agg")
-    fig, panels = plt.subplots(3, 1, figsize=(WIDTH / 100, sum(height) / 100), dpi=100, height_ratios=height)
+    fig, panels = plt.subplots(
+        3, 1, figsize=(WIDTH / 100, sum(height) / 100), dpi=100, height_ratios=height, layout="none"
+    )
     fig.subplots_adjust(0, 0, 1, 1, hspace=0)
     panels[0].text(0.02, 0.95, "\n".join(lines), va="top", family="monospace", fontsize=10, color="#2F3640")
     for panel, image in zip(panels[1:], (digits, roll), strict=True):

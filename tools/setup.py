@@ -56,9 +56,9 @@ class SetupError(Exception):
 
 def main(arguments):
     command, rest = (arguments[0], arguments[1:]) if arguments else ("help", [])
-    asked = [name for name in COMMANDS if command in (name, "help", "-h", "--help")]
-    own = command in ("lab", "test")  # whose programs have a --help of their own
-    if asked and (command not in COMMANDS or "--help" in rest and not own):
+    helps = {"help", "-h", "--help"}
+    asked = [name for name in COMMANDS if command == name or command in helps]
+    if command in helps or helps.intersection(rest) and asked and command not in ("lab", "test"):  # they have their own
         print("\n".join("{:12} {}".format(name, COMMANDS[name]) for name in asked))
         return 0
     if command not in COMMANDS:
@@ -83,7 +83,8 @@ def test(arguments):
     workers = min(4, cores)
     os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))  # else the workers' threads fight for the cores
     folders = [name for name in ("tests", "chapters", "exercises", "solutions") if (ROOT / name).is_dir()]
-    paths = [word for before, word in zip([""] + arguments, arguments) if before not in ("-k", "-m", "-n", "-p", "-o")]
+    flags = ("-x", "-v", "-vv", "-q", "-s", "-l", "--lf", "--ff", "--sw")  # behind any other option stands its value
+    paths = [word for before, word in zip([""] + arguments, arguments) if before[:1] != "-" or before in flags]
     chosen = any((ROOT / word.split("::")[0]).exists() for word in paths)
     pytest = [python(), "-m", "pytest", "-n", str(workers), "--dist", "loadfile", "--nbval"]
     checks = {
@@ -247,9 +248,7 @@ def prepare():
     """Fills the caches once for each environment, cache folder and state of the code that fills them."""
     places = ("tools/prepare", "lib/aigc/files", "lib/aigc/score", "lib/aigc/data/*")
     sources = [path for place in places for path in sorted(ROOT.glob(place + ".py"))]
-    state = digest(
-        b"".join(path.read_bytes() for path in [STAMP] + sources) + os.environ.get("AIGC_CACHE", "").encode()
-    )
+    state = digest(b"".join(p.read_bytes() for p in [STAMP] + sources) + os.environ.get("AIGC_CACHE", "").encode())
     done = ENV / "aigc-prepared"
     if done.exists() and done.read_text() == state:
         return

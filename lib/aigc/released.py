@@ -4,9 +4,10 @@ A model of ours is one file; one in the format of transformers is a folder. inde
 names them all with the sha256 of each file.
 """
 
+import copy
 import hashlib
 import json
-import os
+import shutil
 import tempfile
 from dataclasses import asdict
 from importlib import import_module
@@ -66,7 +67,7 @@ def load(name: str, folder: Path = FOLDER) -> tuple[nn.Module, str]:
     try:
         with safe_open(file, "pt") as tensors:
             metadata = tensors.metadata() or {}
-            weights = {key: tensors.get_tensor(key).float() for key in tensors.keys()}
+            weights = {key: tensors.get_tensor(key) for key in tensors.keys()}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{file.name} is damaged ({error}). {RESTORE}") from error
     if metadata.get("version") != VERSION:
@@ -87,21 +88,21 @@ def save(name: str, model: nn.Module, codec="", folder: Path = FOLDER) -> Path:
     family = type(model).__name__.lower()
     if type(model).__module__ == f"aigc.models.{family}":
         target = folder / f"{name}.safetensors"
-        weights = {key: w.detach().to("cpu", torch.bfloat16).contiguous() for key, w in model.state_dict().items()}
+        weights = {key: w.detach().cpu().contiguous() for key, w in model.state_dict().items()}
+        weights = {key: w.bfloat16() if w.is_floating_point() else w for key, w in weights.items()}
         metadata = {"version": VERSION, "family": family, "config": json.dumps(asdict(model.config)), "vocab": codec}
         with atomic(target) as partial:
             save_file(weights, partial, metadata)
-    elif hasattr(model, "save_pretrained"):
+    elif hasattr(model, "save_pretrained") and hasattr(codec, "save_pretrained"):
         target = folder / name
+        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as partial:
-            model.to(torch.bfloat16).save_pretrained(partial)
-            model.float()
+            copy.deepcopy(model).to(torch.bfloat16).save_pretrained(partial)
             codec.save_pretrained(partial)
-            target.mkdir(exist_ok=True)
-            for file in Path(partial).iterdir():
-                os.replace(file, target / file.name)
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(partial, target)
     else:
-        raise ValueError(f"{type(model).__name__} is of no family in aigc.models: nothing could load it again")
+        raise ValueError(f"{type(model).__name__} is of no family in aigc.models, nor of transformers with a tokenizer")
     files = [target] if target.is_file() else sorted(target.iterdir())
     sums = {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     with atomic(folder / "index.json") as partial:

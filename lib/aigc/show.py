@@ -146,10 +146,12 @@ def diagram(boxes: dict[str, tuple], arrows: list[tuple], *, alt: str) -> None:
     """
     _described(alt)
     boxes = {name: (*place, "data")[:3] for name, place in boxes.items()}
-    wrong = [kind for *_, kind in boxes.values() if kind not in BOXES]
+    wrong = [place for place in boxes.values() if place[2] not in BOXES or min(place[:2]) < 0]
     wrong += [arrow for arrow in arrows if not {*arrow[:2]} <= {*boxes} or arrow[0] == arrow[1]]
-    if wrong:
-        raise ValueError(f"an arrow joins two boxes, and a box is of a kind in {list(BOXES)}; wrong: {wrong}")
+    if wrong or not boxes:
+        raise ValueError(
+            f"arrows join two boxes; boxes have places from 0 on and kinds of {list(BOXES)}; wrong: {wrong}"
+        )
     columns, rows = (1 + max(place[i] for place in boxes.values()) for i in (0, 1))
     wide = 7 / columns  # inches of a column; a row has one
     with plt.rc_context(STYLE):

@@ -1,7 +1,7 @@
 """One loop for every model: budget, progress, moving average, checkpoints, one process or many, one loss or two.
 
 Each step draws its batch and its noise from a generator that depends on the seed, the process and the number of the
-step alone. A run that was stopped and resumed therefore takes the same steps as one that was not.
+step alone. A run of so many steps that was stopped and resumed therefore takes the same ones as one that was not.
 """
 
 import copy
@@ -78,9 +78,8 @@ def train(
     step, elapsed, history = 0, 0.0, []
     if checkpoint is not None and Path(checkpoint).exists():
         step, elapsed = load_checkpoint(checkpoint, recipe, model, average, optimizers)
-    if several:
-        for weight in model.parameters():  # all begin where the first one does
-            weight.data = broadcast(weight.data)
+    for tensor in (*model.parameters(), *model.buffers()) if several else ():  # all begin where the first one does
+        tensor.data = broadcast(tensor.data)
     model.train()
     seed = recipe.seed + 7919 * accelerator.process_index
     show = progress and accelerator.is_local_main_process
@@ -104,27 +103,31 @@ def train(
                 if not value.isfinite():
                     raise FloatingPointError(f"the loss is {value.item()} at step {step}: lower the learning rate")
                 learners = [weight for weight in part.parameters() if weight.requires_grad]
-                value.backward(inputs=learners)
+                model.zero_grad(set_to_none=True)  # the other parts have no gradient, and the optimizers pass over them
+                value.backward(inputs=learners or None)
+                if all(weight.grad is None for weight in learners):
+                    raise ValueError(f"nothing that {type(part).__name__} could learn changes its loss")
                 for weight in learners if several else ():
-                    if weight.grad is not None:
-                        weight.grad = accelerator.reduce(weight.grad, "mean")
-                for optimizer in optimizers:  # each passes over what has no gradient: the other parts of the model
+                    mine = torch.zeros_like(weight) if weight.grad is None else weight.grad
+                    weight.grad = accelerator.reduce(mine, "mean")
+                for optimizer in optimizers:
                     optimizer.step()
-                    optimizer.zero_grad(set_to_none=True)
                 values.append(value.item())
-            history.append(values[0] if len(values) == 1 else tuple(values))
+            history.append(values[0] if part is model else tuple(values))
             step += 1
             if average is not None:
                 keep = min(recipe.ema, step / (step + 10))  # at first, forget the random start sooner
-                for a, b in zip(average.state_dict().values(), model.state_dict().values()):
-                    a.lerp_(b, 1 - keep) if a.is_floating_point() else a.copy_(b)
+                for kind in ("parameters", "buffers"):  # of which each is listed once, whatever shares it
+                    for a, b in zip(getattr(average, kind)(), getattr(model, kind)()):
+                        a.lerp_(b, 1 - keep) if a.is_floating_point() else a.copy_(b)
             now = time.perf_counter()
             elapsed, last = elapsed + now - last, now
-            recent = torch.tensor(history[-50:]).mean(0).view(-1).tolist()
-            bar.set_postfix(step=step, loss=" ".join(f"{value:.3f}" for value in recent), refresh=False)
+            shown = [sum(history[-50:]) / len(history[-50:])] if part is model else values
+            bar.set_postfix(step=step, loss=" ".join(f"{value:.3f}" for value in shown), refresh=False)
             bar.update(min(100, 100 * fraction) - bar.n)
             if checkpoint is not None and step % every == 0 and accelerator.is_main_process:
                 save_checkpoint(checkpoint, recipe, step, elapsed, model, average, optimizers)
+    model.zero_grad(set_to_none=True)
     bar.update(100 - bar.n)
     bar.close()
     if history and checkpoint is not None and accelerator.is_main_process:
@@ -139,15 +142,15 @@ def _turns(model: nn.Module, loss: Loss, step: int, generator: Generator, contex
     """The turns of one step; a loss that returns a scalar has one. Each is computed in a context of its own."""
     with context():
         found = loss(model, step, generator)
-    if isinstance(found, Tensor):
-        yield model, found
-        return
-    while True:
+        turns = found if isinstance(found, Iterator) else iter([(model, found)])
+        turn = next(turns, "nothing")
+    while turn is not None:
+        part, value = turn if isinstance(turn, tuple) and len(turn) == 2 else (None, turn)
+        if not any(part is module for module in model.modules()) or not isinstance(value, Tensor) or value.ndim:
+            raise ValueError(f"a loss returns a scalar, or yields (part of the model, scalar), not {repr(value)[:100]}")
+        yield part, value
         with context():
-            turn = next(found, None)
-        if turn is None:
-            return
-        yield turn
+            turn = next(turns, None)
 
 
 def make_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -184,10 +187,9 @@ def load_checkpoint(path, recipe, model, average, optimizers) -> tuple[int, floa
             metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"the checkpoint {path} is damaged ({error}): delete it to begin again") from error
-    if metadata.get("recipe") != json.dumps(asdict(recipe)):
+    if (other := metadata.get("recipe")) != json.dumps(asdict(recipe)):
         raise ValueError(
-            f"the checkpoint {path} was written with another recipe, {metadata.get('recipe')}: "
-            "train with that one, or delete the file to begin again"
+            f"the checkpoint {path} is of another recipe, {other}: train with that one, or delete the file"
         )
 
     def part(prefix: str) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@ import re
 from itertools import zip_longest
 from pathlib import Path
 
+import nbformat
 from nbformat import NotebookNode
 
 from tools.notebooks import (
@@ -31,7 +32,7 @@ OLD_HEADINGS = [*OPENING, "A toy by hand", "The mathematics", "The code", "The e
 KINDS = ("verify", "modify", "investigate", "build", "debug", "challenge")
 HIDDEN = r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS"  # no reader sees it
 IDENTIFIER = re.compile(r"doi:10\.\d{4,9}/\S+|arXiv:\d{4}\.\d{4,5}|ISBN[ :]?[\d-]{9,}[\dX]")
-LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]+)\)")
+LINK = re.compile(r"""!?\[([^\]]*)\]\(\s*<?([^)>\s]+(?: [^)>"']+)?)>?(?:\s+["'][^)]*)?\)""")
 
 
 def code(notebook: NotebookNode) -> list[NotebookNode]:
@@ -366,12 +367,20 @@ def states_its_budget(path: Path, notebook: NotebookNode) -> list[str]:
 
 def images_have_alt_text(path: Path, notebook: NotebookNode) -> list[str]:
     wrong = [f"{m[0]} has no alt text" for m in LINK.finditer(prose(notebook)) if m[0][0] == "!" and not m[1].strip()]
-    wrong += [f"{tag} has no alt text" for tag in re.findall(r"<img(?![^>]*\balt=.[^\"'])[^>]*>", prose(notebook))]
+    wrong += [
+        f"{tag} has no alt text" for tag in re.findall(r"""<img(?![^>]*\salt=["']\s*[^"'\s])[^>]*>""", prose(notebook))
+    ]
     for i, cell in enumerate(code(notebook)):
         for output in cell.outputs:
             if "image/png" in output.get("data", {}) and not output.metadata.get("image/png", {}).get("alt"):
                 wrong.append(f"a figure of code cell {i} has no alt text: show it with show.figure(fig, alt=...)")
     return wrong
+
+
+def headings(path: Path) -> set[str]:
+    """The anchors of a document or a notebook."""
+    text = prose(nbformat.read(path, 4)) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
+    return {heading.strip().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
 
 
 def links_resolve(path: Path, notebook: NotebookNode) -> list[str]:
@@ -384,8 +393,9 @@ def links_resolve(path: Path, notebook: NotebookNode) -> list[str]:
         file, _, anchor = target.partition("#")
         if file and not (path.parent / file).exists():
             wrong.append(f"the link {target} leads to no file")
-        if not file and anchor not in anchors:
-            wrong.append(f"the link {target} leads to no heading of this notebook")
+        elif anchor and anchor not in (headings(path.parent / file) if file else anchors):
+            wrong.append(f"the link {target} leads to no heading")
+    wrong += [f"write the target of {m} beside it" for m in re.findall(r"\[[^\]]+\]\[[^\]]*\]", prose(notebook))]
     return wrong
 
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
@@ -85,26 +86,62 @@ assert double(2) == 4
 """  # noqa: E501
 
 
+def answer(notebook):
+    notebook.cells[1].source = "def double(x):\n    return x + x"
+
+
+def answer_in_a_new_cell(notebook):
+    notebook.cells.insert(2, nbformat.v4.new_code_cell("def double(x): return x + x  # my answer"))
+
+
+def take_a_note(notebook):
+    notebook.cells.append(nbformat.v4.new_markdown_cell("My answer was wrong at first."))
+
+
+def add_to_the_check(notebook):
+    notebook.cells[2].source += "\nprint(double(3))"
+
+
+def answer_without_metadata(notebook):
+    answer(notebook)
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict({})
+
+
+@pytest.mark.parametrize("work", [answer, answer_in_a_new_cell, take_a_note, add_to_the_check, answer_without_metadata])
 @pytest.mark.parametrize("suffix", [".py", ".ipynb"])
-def test_an_answer_that_a_learner_wrote_is_not_overwritten(desk, capsys, suffix):
-    paths = [desk / "09_tiny.py", desk / "09_tiny.ipynb"]
+def test_what_a_learner_has_written_is_not_overwritten(desk, capsys, suffix, work):
+    paths = [desk / "09_tiny.py", desk / "09_tiny.ipynb", desk / "derived.json"]
     assert exercises.main([]) == 0  # untouched: derived again
     sheet = desk / f"09_tiny{suffix}"
-    sheet.write_text(
-        sheet.read_text().replace("raise NotImplementedError", "return x + x  # raise NotImplementedError")
-    )
+    notebook = jupytext.read(sheet)
+    work(notebook)
+    jupytext.write(notebook, sheet, fmt="py:percent" if suffix == ".py" else "ipynb")
     before = [path.read_bytes() for path in paths]
     capsys.readouterr()
     assert exercises.main([]) == 1
     assert [path.read_bytes() for path in paths] == before
-    assert "09_tiny was left as it is: somebody answered 09-1" in capsys.readouterr().out
+    assert f"09_tiny was left as it is: somebody has written into 09_tiny{suffix}." in capsys.readouterr().out
+
+
+def test_a_damaged_sheet_may_be_work_and_a_sheet_that_was_only_run_is_not(desk, capsys):
+    sheet = desk / "09_tiny.ipynb"
+    notebook = nbformat.read(sheet, 4)
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", text="run")]
+    notebook.cells.append(nbformat.v4.new_code_cell(""))
+    nbformat.write(notebook, sheet)
+    assert exercises.main([]) == 0 and "run" not in sheet.read_text()
+    sheet.write_text("")
+    assert exercises.main([]) == 1 and "09_tiny.ipynb" in capsys.readouterr().out and sheet.read_text() == ""
 
 
 def test_a_sheet_whose_solution_changed_elsewhere_is_derived_again(desk):
     solution = desk.parent / "solutions" / "09_tiny.py"
-    solution.write_text(solution.read_text().replace("# # 09 · Tiny", "# # 09 · Small").replace("== 4", "== 4.0"))
+    changed = solution.read_text().replace("# # 09 · Tiny", "# # 09 · Small").replace("== 4", "== 4.0")
+    solution.write_text(changed.replace("double", "twice"))  # the stub that the learner sees, too
     assert exercises.main([]) == 0
     assert "09 · Small" in (desk / "09_tiny.py").read_text() and "4.0" in (desk / "09_tiny.ipynb").read_text()
+    assert "def twice" in (desk / "09_tiny.py").read_text()
 
 
 def test_an_unknown_number_is_not_passed_over_in_silence(desk, capsys):

@@ -31,8 +31,11 @@ def play(notebook, other: str) -> dict:
 
 
 @pytest.fixture(autouse=True)
-def no_window():
+def nothing_stays():
+    """No window opens, and what a chapter sets for its figures ends with it."""
     matplotlib.use("Agg")
+    with matplotlib.rc_context():
+        yield
 
 
 def template():

@@ -38,10 +38,8 @@ def check(notes: np.ndarray) -> np.ndarray:
     overlap = (notes[1:, VOICE] == notes[:-1, VOICE]) & (notes[1:, ONSET] < ends[:-1])
     if overlap.any():
         voice, onset = notes[1:][overlap][0, [VOICE, ONSET]]
-        raise ValueError(
-            f"voice {voice} ({VOICES[voice]}) has two notes at once at step {onset}: "
-            "give each voice one note at a time, and chords a voice for each note"
-        )
+        where = f"voice {voice} ({VOICES[voice]}) has two notes at once at step {onset}"
+        raise ValueError(f"{where}: give each voice one note at a time, and chords a voice for each note")
     return notes.astype(np.int16)
 
 

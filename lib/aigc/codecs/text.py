@@ -26,10 +26,8 @@ class CharCodec:
     def train(cls, text: str) -> "CharCodec":
         """The codec of the characters that occur in `text`. Raises ValueError if there are fewer than two."""
         if len(set(text)) < 2:
-            raise ValueError(
-                f"a corpus of {len(text)} characters, {len(set(text))} of them different, has nothing to predict. "
-                "Give a text with at least two different characters."
-            )
+            has = f"a corpus of {len(text)} characters, {len(set(text))} of them different"
+            raise ValueError(f"{has}, has nothing to predict. Give a text with at least two different characters.")
         return cls("".join(sorted(set(text))))
 
     def encode(self, text: str) -> list[int]:

@@ -40,9 +40,7 @@ def _all_of_mnist(split: str) -> tuple[np.ndarray, np.ndarray]:
     try:
         data = MNIST(cache_dir() / "mnist", train=split != "test", download=not offline())
     except (OSError, RuntimeError) as error:
-        raise ConnectionError(
-            f"cannot get all of MNIST{', for AIGC_OFFLINE=1 forbids it' * offline()}: {error}. "
-            "digits() without full=True needs no network."
-        ) from error
+        why = ", for AIGC_OFFLINE=1 forbids it" * offline()
+        raise ConnectionError(f"cannot get all of MNIST{why}: {error}. Leave out full=True offline.") from error
     part = {"train": slice(0, 55_000), "validation": slice(55_000, 60_000), "test": slice(None)}[split]
     return data.data.numpy()[part], data.targets.numpy()[part].astype(np.int64)

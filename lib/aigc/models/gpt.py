@@ -54,7 +54,7 @@ class Memory:
 
 @dataclass
 class Cache:
-    """What a model keeps of the tokens that it has read, which makes decoding cheap."""
+    """What one model keeps of the tokens of one batch, which makes decoding cheap. It does not carry gradients."""
 
     layers: list[Memory] = field(default_factory=list)
     position: int = 0  # of the next token
@@ -177,7 +177,7 @@ class GPT(nn.Module):
         turn = cache.turn(T, self.frequency) if cache else turns(torch.arange(T, device=ids.device), self.frequency)
         if cache is not None and not cache.layers:  # a token attends to itself and to context - 1 before it
             cache.layers = [Memory(self.config.context - 1) for _ in self.blocks]
-        for block, memory in zip(self.blocks, cache.layers if cache else [None] * len(self.blocks)):
+        for block, memory in zip(self.blocks, cache.layers if cache else [None] * len(self.blocks), strict=True):
             x = block(x, turn, memory)
         if cache is not None:
             cache.position += T

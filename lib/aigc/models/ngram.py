@@ -18,9 +18,6 @@ class _Chain:
     vocab: int
     order: int
 
-    def probabilities(self, context: Sequence[int]) -> np.ndarray:
-        raise NotImplementedError
-
     def sample(
         self, length: int, rng: np.random.Generator, prompt: Sequence[int] = (), stop: int | None = None
     ) -> np.ndarray:
@@ -73,10 +70,8 @@ class Markov(_Chain):
         """
         p = self.counts_after(context) + self.alpha
         if not p.any():
-            raise ValueError(
-                f"the corpus never continues the context {list(context)[len(context) - self.order :]}: "
-                "fit with alpha > 0, or take a lower order"
-            )
+            last = list(context)[len(context) - self.order :]
+            raise ValueError(f"the corpus never continues the context {last}: fit with alpha > 0, or a lower order")
         return p / p.sum()
 
     def log_prob(self, ids: Sequence[int]) -> np.ndarray:

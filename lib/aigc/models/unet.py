@@ -86,7 +86,7 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         """x: (B, 1, H, W); t: (B,) in [0, 1]; labels: (B,) int64 in 0 .. config.labels - 2, or negative for "no label".
 
-        Returns (B, 1, H, W). Raises ValueError for other shapes or sizes.
+        Returns (B, 1, H, W). Raises ValueError for other shapes or sizes, IndexError for other labels.
         """
         if x.ndim != 4 or x.size(1) != 1 or x.size(2) % 4 or x.size(3) % 4:
             raise ValueError(f"x must be (B, 1, H, W) with H and W multiples of 4, not {tuple(x.shape)}")
