@@ -19,6 +19,19 @@ def test_characters_come_back(text):
     assert list(codec.vocab) == sorted(codec.vocab)
 
 
+def test_the_vocabulary_is_read_once_however_often_something_is_encoded():
+    class Watched(str):
+        reads = 0
+
+        def __iter__(self):
+            Watched.reads += 1
+            return super().__iter__()
+
+    codec = CharCodec(Watched("abc"))
+    before = Watched.reads
+    assert [codec.encode("cab") for _ in range(5)] == [[2, 0, 1]] * 5 and Watched.reads == before + 1
+
+
 @pytest.mark.parametrize("text", ["", "a", "aaaa"])
 def test_a_corpus_without_choice_is_refused(text):
     with pytest.raises(ValueError, match="nothing to predict.*at least two different"):

@@ -75,7 +75,8 @@ def test_installs_once_and_again_when_the_lock_changes(setup):
 def test_the_environment_imports_the_library_in_place(setup):
     setup.install()
     query = [setup.python(), "-c", "import aigc; print(aigc.__file__)"]
-    found = subprocess.run(query, cwd="/", capture_output=True, text=True, check=True).stdout.strip()
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    found = subprocess.run(query, cwd="/", env=bare, capture_output=True, text=True, check=True).stdout.strip()
     assert Path(found) == setup.ROOT / "lib" / "aigc" / "__init__.py"
 
 
