@@ -1,5 +1,6 @@
 """The training loop: budgets, averages, checkpoints, and a run that is killed and goes on as if nothing had been."""
 
+import copy
 import os
 import socket
 import subprocess
@@ -366,6 +367,23 @@ def test_what_is_frozen_stays_and_shared_weights_are_averaged_once():
 
     assert pull(True).x.weight.item() == pull(False).x.weight.item() != 0
     assert pull(False).y.weight.item() == 0
+
+
+def test_the_average_remembers_no_steps(monkeypatch):
+    averages, real = [], copy.deepcopy
+
+    def watched(thing, memo=None):
+        made = real(thing, memo)
+        averages.extend([made] if isinstance(thing, nn.Sequential) else [])
+        return made
+
+    monkeypatch.setattr("aigc.train.copy.deepcopy", watched)
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    loss = lambda model, step, generator: model(torch.randn(5, 3, generator=generator)).square().sum()
+    train(model, loss, Recipe(steps=3, ema=0.9), progress=False)
+    [average] = averages
+    assert all(w.grad_fn is None and not w.requires_grad for w in average.parameters())  # no graph that grows
+    assert average[1].running_mean.abs().max() > 0 and average[1].num_batches_tracked == 3
 
 
 def test_average_is_the_one_that_the_recipe_asks_for():

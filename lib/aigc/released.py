@@ -97,10 +97,11 @@ def save(name: str, model: nn.Module, codec="", folder: Path = FOLDER) -> Path:
         target = folder / name
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as partial:
-            copy.deepcopy(model).to(torch.bfloat16).save_pretrained(partial)
-            codec.save_pretrained(partial)
+            whole = Path(partial, name)
+            copy.deepcopy(model).to(torch.bfloat16).save_pretrained(whole)
+            codec.save_pretrained(whole)
             shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(partial, target)
+            whole.rename(target)
     else:
         raise ValueError(f"{type(model).__name__} is of no family in aigc.models, nor of transformers with a tokenizer")
     files = [target] if target.is_file() else sorted(target.iterdir())

@@ -119,7 +119,7 @@ def train(
                 keep = min(recipe.ema, step / (step + 10))  # at first, forget the random start sooner
                 for kind in ("parameters", "buffers"):  # of which each is listed once, whatever shares it
                     for a, b in zip(getattr(average, kind)(), getattr(model, kind)()):
-                        a.lerp_(b, 1 - keep) if a.is_floating_point() else a.copy_(b)
+                        a.lerp_(b.detach(), 1 - keep) if a.is_floating_point() else a.copy_(b)
             now = time.perf_counter()
             elapsed, last = elapsed + now - last, now
             shown = [sum(history[-50:]) / len(history[-50:])] if part is model else values

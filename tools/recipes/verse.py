@@ -20,7 +20,8 @@ DATA = (
 )
 LIMITS = (
     "It writes the words of the genre in lines of five, and no poem that means anything for longer than a line. "
-    "Whoever trains it again needs npm and a network once. The poets' contempt and wars are in it too."
+    "Whoever trains it again needs npm and a network once. The poets' contempt and wars are in it too. Of the "
+    "quatrains held out, 31 share 15 characters or more with one that it has read: variants of one poem."
 )
 RECIPE = Recipe(steps=2000, fast=True, lr=0.004, muon_lr=0.02, ema=0.99)
 BATCH = 96
