@@ -14,6 +14,7 @@ import math
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -234,6 +235,7 @@ def measure(text: str, repeats=3, iterations=ITERATIONS, steps=STEPS, length=LEN
     spent = statistics.median(race["ours"][-1][1] for race in races)
     return {
         "machine": {"cores": os.cpu_count(), "threads": torch.get_num_threads()},
+        "code": code(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "ours": {"steps": steps, "batch": OUR_BATCH},
         "corpus": {"characters": len(text), "vocabulary": V, "held_out": len(corpus.held_out)},
@@ -252,10 +254,22 @@ def row() -> str:
     return f"{torch.backends.cpu.get_cpu_capability()} {str(precision()).removeprefix('torch.')}"
 
 
+def code() -> str:
+    """The commit that is measured, with -dirty behind it where files differ from it."""
+    ask = ["git", "describe", "--always", "--dirty"]
+    said = subprocess.run(ask, capture_output=True, text=True, cwd=Path(__file__).parent).stdout.strip()
+    return f"commit {said or 'unknown'}"
+
+
 def page(rows: dict[str, dict]) -> str:
     """All rows: first what they come to, then each with everything that was measured."""
     about = "`python -m benchmarks.text`: each row on a processor of its own, with a reference run of its own there."
-    lines = ["# Text: learning and writing", "", about]
+    how = (
+        "Writing, ours does more for each token: it turns and normalises queries and keys. It catches up because it "
+        "keeps the past in place (the reference copies it at every token), turns many places at once, and makes one "
+        "fused product of a single position."
+    )
+    lines = ["# Text: learning and writing", "", about, "", how]
     lines += ["", "| processor | reference, seconds | ours to its loss, seconds | median ratio |", "|:--|--:|--:|--:|"]
     middle = lambda values: f"{statistics.median(values):.1f}"
     for name, found in rows.items():
@@ -268,7 +282,7 @@ def page(rows: dict[str, dict]) -> str:
 def table(found: dict) -> str:
     versions, machine, corpus = found["versions"], found["machine"], found["corpus"]
     lines = [
-        f"torch {versions['torch']}, {machine['threads']} threads. "
+        f"Measured with the code of {found['code']}. torch {versions['torch']}, {machine['threads']} threads. "
         f"Ours: {found['ours']['steps']} steps of {found['ours']['batch']} windows. "
         f"{corpus['characters']:,} characters, of which the last {corpus['held_out']:,} are held out; nats per "
         f"character over all of them, in windows of {WINDOW} that do not overlap.",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools import notebooks
+from tools import bands, checkpoints, exercises, notebooks, processors
 from tools.setup import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +45,12 @@ def test_notebooks_are_built_where_a_system_does_not_tell_the_memory(monkeypatch
     assert notebooks.peak() >= 0
     monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows, which has no such module
     assert notebooks.peak() is None
+
+
+@pytest.mark.parametrize("tool", [exercises, checkpoints, notebooks, bands, processors], ids=lambda tool: tool.__name__)
+def test_every_tool_tells_what_it_is_for(tool, capsys):
+    assert tool.main(["--help"]) == 0
+    assert capsys.readouterr().out.strip() == tool.__doc__.strip()
 
 
 def test_every_target_is_a_command_and_is_phony():

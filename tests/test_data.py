@@ -96,6 +96,13 @@ def test_a_read_only_cache_is_named_with_the_remedy(cache):
         files.cached("x.npz", lambda: {"a": np.zeros(1)})
 
 
+def test_an_error_of_another_file_keeps_its_name(cache, tmp_path):
+    with pytest.raises(FileNotFoundError) as error:
+        with files.atomic(cache / "x"):
+            open(tmp_path / "not there")
+    assert "cannot write" not in str(error.value) and "not there" in str(error.value)
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
 def test_a_full_disk_leaves_nothing_half_written(cache):
     def write_to_a_full_disk():
@@ -111,6 +118,14 @@ def test_a_full_disk_leaves_nothing_half_written(cache):
 def test_mnist_is_not_downloaded_where_that_is_forbidden(cache, monkeypatch):
     monkeypatch.setenv("AIGC_OFFLINE", "1")
     with pytest.raises(ConnectionError, match="AIGC_OFFLINE=1 forbids it.*Leave out full=True"):
+        data.digits(full=True)
+
+
+def test_mnist_that_cannot_be_kept_is_told_to_move_the_cache(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "file"))
+    monkeypatch.delenv("AIGC_OFFLINE", raising=False)
+    with pytest.raises(OSError, match="cannot write .*mnist.*AIGC_CACHE"):
         data.digits(full=True)
 
 

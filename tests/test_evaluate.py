@@ -71,6 +71,15 @@ def test_it_is_the_second_half_of_a_window_that_counts(length, window):
     assert nats_per_token(model, ids, window) == pytest.approx(unknown * math.log(3) / (length - 1))
 
 
+def test_sums_are_taken_on_the_processor_which_alone_has_float64_everywhere(monkeypatch):
+    calls = []
+    for name in ("cpu", "double"):
+        real = getattr(torch.Tensor, name)
+        monkeypatch.setattr(torch.Tensor, name, lambda self, name=name, real=real: calls.append(name) or real(self))
+    nats_per_token(Chain(TABLE), torch.tensor([0, 1, 2, 0]), 64)
+    assert calls == ["cpu", "double"]
+
+
 def test_new_model_is_as_surprised_as_chance():
     model = GPT(Config(vocab=5, context=8, layers=1, heads=1, width=14, side=(4,)))
     ids = torch.randint(5, (40,))

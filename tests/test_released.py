@@ -49,6 +49,40 @@ def test_the_recipes_the_index_the_files_and_the_cards_are_of_the_same_models():
     assert here == {file for files in index.values() for file in files} | {f"{name}.md" for name in NAMES}
 
 
+# Three logits, or pixels of a velocity, of each model on a fixed input, as they were when it was released; and the
+# beginning of the sha256 of its weights. Whoever trains it anew writes new ones.
+KNOWN = {
+    "chorales": ("900b9fdc", [-4.1936, -1.4098, -9.4485]),
+    "digits": ("1e9b225c", [1.1135, 0.4961, 2.4182]),
+    "gpt2": ("9479c644", None),
+    "shakespeare": ("c1cb9d23", [0.0789, 0.3657, -5.0842]),
+    "verse": ("f12dbd2c", [19.0328, -1.4191, -2.8189]),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@torch.inference_mode()
+def test_no_change_of_the_code_changes_what_a_shipped_model_says(name):
+    begin, expected = KNOWN[name]
+    files = released.index()[name]
+    assert next(s for f, s in files.items() if f.endswith(".safetensors")).startswith(begin), "measure KNOWN anew"
+    g, at = torch.Generator().manual_seed(1), [0, None, -1]
+    if name == "gpt2":
+        pytest.skip("its code is that of transformers")
+    model, _ = released.load(name)
+    if name == "digits":
+        noise = torch.randn(1, 1, 28, 28, generator=g)
+        out = model(noise, torch.tensor([0.5]), torch.tensor([7]))[0, 0, 14]
+    else:
+        ids = torch.randint(model.config.vocab, (1, 9), generator=g)
+        known = [torch.randint(size, (1, 9), generator=g) for size in model.config.side]
+        out = model(ids, torch.stack(known, -1) if known else None)[0, -1]
+    at[1] = len(out) // 2
+    assert out[at].tolist() == pytest.approx(expected, abs=2e-3)
+    groups = model.groups()
+    assert sorted(map(id, groups["muon"] + groups["adamw"])) == sorted(map(id, model.parameters()))
+
+
 def test_text_and_music_predict_what_is_held_out_far_better_than_chance():
     model, vocab = released.load("shakespeare")
     ids = torch.tensor(CharCodec(vocab).encode(data.shakespeare("test")[:20_000]))

@@ -251,6 +251,7 @@ def test_help_is_given_in_every_spelling(words, capsys):
     [
         ([], True), (["-k", "data"], True), (["-x"], True), (["-m", "tests"], True), (["tests/test_data.py"], False),
         (["chapters", "-k", "data"], False), (["tests/test_data.py::test_x"], False), (["-x", "tests"], False),
+        (["--tb=short", "tests/test_gpt.py"], False), (["-xvs", "tests"], False), (["-rA", "tests"], False),
         (["--ignore", "tests/test_data.py"], True), (["--deselect", "tests"], True), (["-c", "pyproject.toml"], True),
     ],
 )  # fmt: skip

@@ -96,6 +96,18 @@ def test_impossible_diagrams_are_refused(shown, boxes, arrows, alt, says):
     assert not shown
 
 
+def test_what_a_reader_sees_is_said_in_one_place(monkeypatch, eight_bars):
+    seen = []
+    monkeypatch.setattr(show, "figure", lambda fig, alt, text="": seen.append(fig))
+    monkeypatch.setattr(show, "TEXT", {name: f"字 {name}" for name in show.TEXT})
+    show.roll(eight_bars, alt="a song")
+    show.band("bits", 1, 2, 1.5, 3, text="inside")
+    said = {text.get_text() for fig in seen for text in fig.findobj(plt.Text) if text.get_text()}
+    assert {f"字 {name}" for name in ("bar", "pitch", "soprano", "bass")} < said and "字 baseline 3" in said
+    for fig in seen:
+        plt.close(fig)
+
+
 COLORS = (show.SUNSET, show.WATER, show.DUSK, show.SKY, show.GOLD, show.INK)
 # How the colour-blind see linear RGB, at full severity (Machado et al. 2009, doi:10.1109/TVCG.2009.113, table 1).
 SIGHT = {

@@ -458,6 +458,8 @@ def test_a_part_may_have_its_turn_in_some_steps_only():
 
     history = train(Game(), loss, Recipe(steps=4), progress=False)
     assert [len(values) for values in history] == [2, 1, 1, 2]
+    twice = lambda game, step, g: iter([(game, game.x.weight.sum()), (game, game.y.weight.sum())])
+    assert all(len(values) == 2 for values in train(Game(), twice, Recipe(steps=3), progress=False))
 
 
 def nothing(game, step, generator):

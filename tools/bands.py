@@ -74,6 +74,9 @@ def runs() -> list[tuple[str, dict[str, str]]]:
 
 
 def main(chosen: list[str]) -> int:
+    if "--help" in chosen:
+        print(__doc__)
+        return 0
     paths = [path for path in sources(chosen) if path.parent.name in ("chapters", "drafts")]
     if not paths:
         print(f"no chapter has the number {' '.join(chosen)}: give it with two digits, as in ONLY=03")

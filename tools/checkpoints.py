@@ -58,6 +58,9 @@ def make(name: str, folder: Path = released.FOLDER) -> Path:
 
 
 def main(chosen: list[str]) -> int:
+    if "--help" in chosen:
+        print(__doc__)
+        return 0
     unknown = set(chosen) - set(names())
     if unknown:
         print(f"there is no model {' '.join(unknown)}: choose of {' '.join(names())}")

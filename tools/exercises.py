@@ -74,6 +74,9 @@ def as_source(notebook: nbformat.NotebookNode) -> str:
 
 
 def main(arguments: list[str]) -> int:
+    if "--help" in arguments:
+        print(__doc__)
+        return 0
     check, chosen = "--check" in arguments, [word for word in arguments if word != "--check"]
     stale, kept = [], 0
     solutions = [path for path in sources(chosen) if path.parent.name == "solutions"]

@@ -161,6 +161,9 @@ def budget(path: Path, notebook: nbformat.NotebookNode, fresh: dict) -> None:
 
 
 def main(chosen: list[str]) -> int:
+    if "--help" in chosen:
+        print(__doc__)
+        return 0
     paths = sources(chosen)
     if not paths:
         print(f"no chapter has the number {' '.join(chosen)}: give it with two digits, as in ONLY=03")

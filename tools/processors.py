@@ -67,6 +67,9 @@ def run(row: str, paths: list) -> tuple[int, int, float]:
 
 
 def main(arguments: list[str]) -> int:
+    if "--help" in arguments:
+        print(__doc__)
+        return 0
     chosen = [word for word in arguments if word.isdigit()]
     rows = [word for word in arguments if not word.isdigit()] or list(ROWS)
     if unknown := set(rows) - set(ROWS):
@@ -74,6 +77,7 @@ def main(arguments: list[str]) -> int:
         return 1
     found = {folder: sorted((ROOT / folder).glob("[0-9]*.ipynb")) for folder in ("chapters", "exercises", "solutions")}
     if chosen:
+        found["chapters"] += sorted((ROOT / "drafts").glob("[0-9]*.ipynb"))
         found = {name: [path for path in paths if path.stem[:2] in chosen] for name, paths in found.items()}
     groups = {path.stem[:2]: [path] for path in found["chapters"]}
     groups |= {"sheets": found["exercises"] + found["solutions"]} if found["exercises"] else {}

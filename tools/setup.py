@@ -83,8 +83,8 @@ def test(arguments):
     workers = min(4, cores)
     os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))  # else the workers' threads fight for the cores
     folders = [name for name in ("tests", "chapters", "exercises", "solutions") if (ROOT / name).is_dir()]
-    flags = ("-x", "-v", "-vv", "-q", "-s", "-l", "--lf", "--ff", "--sw")  # behind any other option stands its value
-    paths = [word for before, word in zip([""] + arguments, arguments) if before[:1] != "-" or before in flags]
+    alone = re.compile("[^-]|$|-[xvqsl]$|-[a-zA-Z]{2}|--(lf|ff|sw)$|.*=")  # behind any other option stands its value
+    paths = [word for before, word in zip([""] + arguments, arguments) if word[:1] != "-" and alone.match(before)]
     chosen = any((ROOT / word.split("::")[0]).exists() for word in paths)
     pytest = [python(), "-m", "pytest", "-n", str(workers), "--dist", "loadfile", "--nbval"]
     checks = {

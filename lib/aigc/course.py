@@ -44,18 +44,18 @@ def seed() -> int:
 def check() -> None:
     """Print, for each part of the set-up, that it is there, or what is missing and what to do. Downloads nothing."""
     for load in data.OFFLINE:
-        _ready(f"data: {load.__name__}", load)
+        _ready(f"data: {load.__name__}", load, "\n  Close JupyterLab and start it with `make lab`.")
     for name in _ready("index of models", released.index) or ():
         _ready(f"model: {name}", partial(released.path, name))
 
 
-def _ready(name: str, load: Callable):
+def _ready(name: str, load: Callable, advice: str = ""):
     try:
         found = load()
         print(f"{name}, ready")
         return found
     except (OSError, ValueError, ImportError) as error:
-        print(f"{name}, MISSING. {error}\n  Close JupyterLab and start it with `make lab`.")
+        print(f"{name}, MISSING. {error}{advice}")
 
 
 def expect(key: str, value: float, baseline: float | None = None) -> None:

@@ -40,7 +40,7 @@ def atomic(path: Path):
         yield partial
         os.replace(partial, path)
     except OSError as error:
-        if error.errno is None:
+        if error.errno is None or str(error.filename or partial) != name:  # another file's
             raise
         raise unwritable(path, error) from error
     finally:

@@ -67,7 +67,7 @@ def train(
     returns a scalar; or, where parts of the model play against each other, it yields (part, scalar) for one after the
     other, and each part has learnt from its scalar when the next is computed. checkpoint: a file, written every `every`
     steps and at the end; if it exists, the run goes on from there. With several processes each has a loss of its own,
-    and all take the step of the mean gradient. Returns the loss at every step of this call, a tuple where it has turns.
+    and all take the step of the mean gradient. Returns the loss of each step of this call, a tuple if parts have turns.
     Raises ValueError if the checkpoint is damaged or of another run, FloatingPointError when a loss is not finite.
     """
     accelerator = Accelerator(device_placement=False)
@@ -113,7 +113,7 @@ def train(
                 for optimizer in optimizers:
                     optimizer.step()
                 values.append(value.item())
-            history.append(values[0] if part is model else tuple(values))
+            history.append(values[0] if part is model and len(values) == 1 else tuple(values))
             step += 1
             if average is not None:
                 keep = min(recipe.ema, step / (step + 10))  # at first, forget the random start sooner
@@ -122,7 +122,7 @@ def train(
                         a.lerp_(b.detach(), 1 - keep) if a.is_floating_point() else a.copy_(b)
             now = time.perf_counter()
             elapsed, last = elapsed + now - last, now
-            shown = [sum(history[-50:]) / len(history[-50:])] if part is model else values
+            shown = [sum(history[-50:]) / len(history[-50:])] if isinstance(history[-1], float) else values
             bar.set_postfix(step=step, loss=" ".join(f"{value:.3f}" for value in shown), refresh=False)
             bar.update(min(100, 100 * fraction) - bar.n)
             if checkpoint is not None and step % every == 0 and accelerator.is_main_process:

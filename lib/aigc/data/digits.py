@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..files import cache_dir, cached, offline
+from ..files import cache_dir, cached, offline, unwritable
 
 SPLITS = {"train": (0, 400), "validation": (400, 450), "test": (450, 500)}  # of the 500 images of each digit
 
@@ -40,6 +40,8 @@ def _all_of_mnist(split: str) -> tuple[np.ndarray, np.ndarray]:
     try:
         data = MNIST(cache_dir() / "mnist", train=split != "test", download=not offline())
     except (OSError, RuntimeError) as error:
+        if getattr(error, "errno", None):  # of this machine, not of a network
+            raise unwritable(cache_dir() / "mnist", error) from error
         why = ", for AIGC_OFFLINE=1 forbids it" * offline()
         raise ConnectionError(f"cannot get all of MNIST{why}: {error}. Leave out full=True offline.") from error
     part = {"train": slice(0, 55_000), "validation": slice(55_000, 60_000), "test": slice(None)}[split]

@@ -109,8 +109,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, turn: tuple[Tensor, Tensor], memory: Memory | None = None) -> Tensor:
         B, T, C = x.shape
         qkv = self.query_key_value(x).view(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
-        q, k = rotate(norm(qkv[:2]), turn).unbind(0)
-        v = qkv[2]  # each (B, heads, T, D)
+        q, k = rotate(norm(qkv.narrow(0, 0, 2)), turn).unbind(0)
+        v = qkv.select(0, 2)  # each (B, heads, T, D); for one token indexing with [] would take longer
         if memory is not None:
             k, v = memory.add(torch.stack([k, v])).unbind(0)
         if T == 1 and not self.training:  # the newest sees all that is kept: what stands below, in one call

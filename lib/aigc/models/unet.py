@@ -84,7 +84,7 @@ class UNet(nn.Module):
         return {"muon": matrices, "adamw": [weight for weight in self.parameters() if id(weight) not in chosen]}
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
-        """x: (B, 1, H, W); t: (B,) in [0, 1]; labels: (B,) int64 in 0 .. config.labels - 2, or negative for "no label".
+        """x: (B, 1, H, W); t: (B,) in [0, 1]; labels: (B,) int64 in 0 .. config.labels - 2, the last or negative: none.
 
         Returns (B, 1, H, W). Raises ValueError for other shapes or sizes, IndexError for other labels.
         """
