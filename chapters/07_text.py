@@ -431,7 +431,8 @@ for name, how in settings.items():
 fig, ax = plt.subplots(figsize=(7, 4))
 for name, (x, y) in plane.items():
     ax.plot(x, y, "o", color=show.SUNSET if settings[name]["do_sample"] else show.SKY)
-    ax.annotate(name, (x, y), (5, 4), textcoords="offset points", fontsize=9)
+    side, *shift = {"T = 0.6": ("right", -7, -4), "top-p 0.8": ("left", 5, -14)}.get(name, ("left", 5, 4))
+    ax.annotate(name, (x, y), shift, textcoords="offset points", fontsize=9, ha=side)  # three lie close together
 ax.set(xlabel="variety of eight stories", ylabel="capitals that are right", xlim=(0, 1.2), ylim=(0, 1))
 alt = "Greedy and beams: right and all alike. High temperature: various and wrong. The others lie on a line between."
 show.figure(fig, alt=alt)
@@ -445,11 +446,12 @@ drawing = [name for name, how in settings.items() if how["do_sample"]]
 assert np.corrcoef([X[name] for name in drawing], [Y[name] for name in drawing])[0, 1] < -0.5  # near one line
 
 # %% [markdown]
-# There is no point in the upper right corner. Variety is bought with errors, and all that draw lie near *one* line: to
-# be a little colder is as good a bargain here as any cut. What a cut saves us from is the far end. A temperature of 1.5
-# alone is noise; with min-p it is as sensible as an uncut temperature of 1. The tail of the distribution is what is
-# wrong with heat: thousands of tokens, each improbable, are together probable enough to be drawn once in a few words,
-# and after one such word the model continues *that*.
+# There is no point in the upper right corner. (Who leaves nothing to chance tells one story eight times, so that no
+# more than one in eight of its pairs of words is new.) Variety is bought with errors, and all that draw lie near *one*
+# line: to be a little colder is as good a bargain here as any cut. What a cut saves us from is the far end. A
+# temperature of 1.5 alone is noise; with min-p it is as sensible as an uncut temperature of 1. The tail of the
+# distribution is what is wrong with heat: thousands of tokens, each improbable, are together probable enough to be
+# drawn once in a few words, and after one such word the model continues *that*.
 #
 # Two settings in blue are sold as cures. Beams find more probable texts, and here also more right answers; they are as
 # uniform as greedy. The **repetition penalty** (Keskar et al. 2019) divides the logits of tokens already written. It is
@@ -710,14 +712,15 @@ print("\nfirst draw:", spoken[0])
 # %%
 course.expect("07.lora_bits", after["play"], baseline=before["play"])
 assert after["play"] < before["play"] - 0.05 and after["reward"] > before["reward"]
+assert abs(after["capitals"] - before["capitals"]) <= 0.25  # four of sixteen
 with torch.inference_mode(), tuned.disable_adapter():
     assert next_token_loss(tuned, exam[:2].to(device)).isclose(alone)  # nothing was lost: they can be taken off
 
 # %% [markdown]
-# Less than a minute, less than one weight in a hundred, and the unread play has become much less surprising. It
-# answers our *plain* question in another voice. And what did it forget (question 3)? Not the capitals; if anything it
-# has more of them right, in our runs: it has lost the habit of beginning with an essay about the country. What is
-# gone is the assistant's manner, which was what we wanted.
+# Less than a minute, less than one weight in a hundred, and the unread play has become much less surprising. The voice
+# follows more slowly: to the judge the answers to our *plain* question are a little more Shakespeare's, and to the ear
+# the first draw might still be the assistant's. And what did it forget (question 3)? Not the capitals; about as many
+# of them are right as before.
 #
 # ### 7 · Five words a line: 五言绝句
 #

@@ -55,9 +55,9 @@ def derived() -> dict[str, str]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def touched(target: Path, sheet: nbformat.NotebookNode) -> list[str]:
-    """The files of a sheet on disk that tell neither what was written last nor what this sheet tells."""
-    found, ours = [], {told(sheet), derived().get(target.stem)}
+def touched(target: Path, ours: set[str | None]) -> list[str]:
+    """The files of a sheet on disk that tell none of what is ours: what was written last, and what would be now."""
+    found = []
     for path in (target, target.with_suffix(".ipynb")):
         try:
             if path.exists() and told(jupytext.read(path)) not in ours:
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
         print(__doc__)
         return 0
     check, chosen = "--check" in arguments, [word for word in arguments if word != "--check"]
-    stale, kept = [], 0
+    stale, kept, known = [], 0, derived()
     solutions = [path for path in sources(chosen) if path.parent.name == "solutions"]
     if not solutions:
         print(f"no sheet has the number {' '.join(chosen)}: give it with two digits, as in ONLY=03")
@@ -86,13 +86,13 @@ def main(arguments: list[str]) -> int:
     for solution in solutions:
         target = ROOT / "exercises" / solution.name
         sheet = derive(solution)
-        text = as_source(sheet)
+        text, now = as_source(sheet), told(sheet)
         if check:
             here = target.read_text(encoding="utf-8") if target.exists() else ""
-            if here != text or derived().get(target.stem) != told(sheet):
+            if here != text or known.get(target.stem) != now:
                 stale.append(target.name)
             continue
-        if found := touched(target, sheet):
+        if found := touched(target, {now, known.get(target.stem)}):
             kept += 1
             print(
                 f"exercises/{target.stem} was left as it is: somebody has written into {' and '.join(found)}. To have "
@@ -104,9 +104,9 @@ def main(arguments: list[str]) -> int:
         notebook = read(target)
         execute(notebook, target.parent)  # a stub that does not raise where it should stops here
         write(notebook, target.with_suffix(".ipynb"))
+        known[target.stem] = now
         with atomic(target.parent / "derived.json") as partial:
-            known = dict(sorted((derived() | {target.stem: told(sheet)}).items()))
-            partial.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+            partial.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", encoding="utf-8")
         print(f"exercises/{target.name}")
     if stale:
         print(f"not what solutions/ gives: {' '.join(stale)}. Copy what you answered there; then `make exercises`.")

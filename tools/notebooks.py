@@ -120,6 +120,11 @@ def stated(budget: dict) -> str:
     return f"Measured: {budget['laptop']} s on a plain laptop,{fast} {budget['gigabytes']} GB."
 
 
+def prose(notebook: nbformat.NotebookNode) -> str:
+    """All its text, one cell after another."""
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
 def words(text: str) -> int:
     """How many words of prose somebody reads in it: no formulas, tags or targets of links; 字 counts as one."""
     text = re.sub(r"\$\$.*?\$\$|\$[^$\n]*\$|<[^>\n]+>|\]\([^)\s]*\)", " ", text, flags=re.DOTALL)
@@ -128,9 +133,7 @@ def words(text: str) -> int:
 
 def times(notebook: nbformat.NotebookNode, budget: dict) -> str:
     """The line under a title: minutes to read the chapter, minutes to do its exercises, seconds to run it."""
-    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown").split("\n## References")[
-        0
-    ]
+    text = prose(notebook).partition("\n## References")[0]
     lines = sum(len(cell.source.splitlines()) for cell in notebook.cells if cell.cell_type == "code")
     do = sum(int(minutes) for _, _, minutes, _, _ in EXERCISE.findall(text))
     return f"*read {round(words(text) / WORDS + lines / LINES)} min · do {do} min · run {budget['laptop']} s*"

@@ -18,6 +18,7 @@ from tools.notebooks import (
     ROOT,
     TIMES,
     WIDGET,
+    prose,
     read,
     stated,
     times,
@@ -37,10 +38,6 @@ LINK = re.compile(r"""!?\[([^\]]*)\]\(\s*<?([^)>\s]+(?: [^)>"']+)?)>?(?:\s+["'][
 
 def code(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def prose(notebook: NotebookNode) -> str:
-    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
 
 
 def tags(cell: NotebookNode) -> list[str]:
@@ -344,6 +341,11 @@ def sheet_has_every_kind(path: Path, notebook: NotebookNode) -> list[str]:
     return wrong
 
 
+def too_large(known: dict) -> list[str]:
+    over = known["laptop"] > MOST_SECONDS or known["gigabytes"] > MOST_GIGABYTES
+    return [f"{known} is over {MOST_SECONDS} s or {MOST_GIGABYTES} GB: make the chapter smaller"] if over else []
+
+
 def states_its_times(path: Path, notebook: NotebookNode) -> list[str]:
     """The line under the title is what was measured, or follows from the text."""
     known = json.loads(BUDGETS.read_text()).get(path.stem)
@@ -351,8 +353,7 @@ def states_its_times(path: Path, notebook: NotebookNode) -> list[str]:
     right = known and times(notebook, known)
     if not known or not said or said[0] != right:
         return [f"the line under the title must be {right or 'measured'}: `make notebooks` writes it"]
-    over = known["laptop"] > MOST_SECONDS or known["gigabytes"] > MOST_GIGABYTES
-    return [f"{known} is over {MOST_SECONDS} s or {MOST_GIGABYTES} GB: make the chapter smaller"] if over else []
+    return too_large(known)
 
 
 def states_its_budget(path: Path, notebook: NotebookNode) -> list[str]:
@@ -361,8 +362,7 @@ def states_its_budget(path: Path, notebook: NotebookNode) -> list[str]:
     if not known or said != [stated(known)]:
         line = "'Measured: 0 s on a plain laptop, 0 GB.'"
         return [f"the first cell must say what {BUDGETS.name} knows, {known}: write {line}, then `make notebooks`"]
-    over = known["laptop"] > MOST_SECONDS or known["gigabytes"] > MOST_GIGABYTES
-    return [f"{known} is over {MOST_SECONDS} s or {MOST_GIGABYTES} GB: make the chapter smaller"] if over else []
+    return too_large(known)
 
 
 def images_have_alt_text(path: Path, notebook: NotebookNode) -> list[str]:
@@ -377,15 +377,18 @@ def images_have_alt_text(path: Path, notebook: NotebookNode) -> list[str]:
     return wrong
 
 
-def headings(path: Path) -> set[str]:
-    """The anchors of a document or a notebook."""
-    text = prose(nbformat.read(path, 4)) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
+def told_by(path: Path) -> str:
+    """The text of a document or a notebook."""
+    return prose(nbformat.read(path, 4)) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
+
+
+def anchors(text: str) -> set[str]:
+    """What a link into this text can have behind its #."""
     return {heading.strip().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
 
 
 def links_resolve(path: Path, notebook: NotebookNode) -> list[str]:
     """Of links inside the course: the file exists, and so does the heading after a #."""
-    anchors = {heading.strip().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", prose(notebook), re.MULTILINE)}
     wrong = []
     for target in [match[2] for match in LINK.finditer(prose(notebook))]:
         if re.match(r"[a-z]+:", target):
@@ -393,7 +396,7 @@ def links_resolve(path: Path, notebook: NotebookNode) -> list[str]:
         file, _, anchor = target.partition("#")
         if file and not (path.parent / file).exists():
             wrong.append(f"the link {target} leads to no file")
-        elif anchor and anchor not in (headings(path.parent / file) if file else anchors):
+        elif anchor and anchor not in anchors(told_by(path.parent / file) if file else prose(notebook)):
             wrong.append(f"the link {target} leads to no heading")
     wrong += [f"write the target of {m} beside it" for m in re.findall(r"\[[^\]]+\]\[[^\]]*\]", prose(notebook))]
     return wrong

@@ -1,6 +1,7 @@
 """A model in the format of GPT-2, which transformers loads from a folder as it loads the one of the hub."""
 
 import math
+from functools import cache
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
@@ -29,6 +30,7 @@ def speeches(split: str) -> str:
     return data.shakespeare(split).replace("\n\n", END)
 
 
+@cache
 def tokenizer() -> GPT2Tokenizer:
     fast = train_bpe(data.shakespeare().replace("\n\n", "\n"), 1000)
     fast.add_special_tokens([END])

@@ -1,6 +1,7 @@
 """A GPT that writes plays, letter by letter."""
 
 import math
+from functools import cache
 
 import torch
 
@@ -24,21 +25,24 @@ RECIPE = Recipe(steps=1400, fast=True, lr=0.004, muon_lr=0.02)
 WINDOW, BATCH = 128, 32
 
 
+@cache
+def codec() -> CharCodec:
+    return CharCodec.train(data.shakespeare())
+
+
 def start():
-    codec = CharCodec.train(data.shakespeare())
-    ids = torch.tensor(codec.encode(data.shakespeare()))
+    ids = torch.tensor(codec().encode(data.shakespeare()))
     torch.manual_seed(SEED)
-    model = gpt.GPT(gpt.Config(vocab=len(codec.vocab), context=WINDOW, layers=5, heads=3, width=192))
+    model = gpt.GPT(gpt.Config(vocab=len(codec().vocab), context=WINDOW, layers=5, heads=3, width=192))
 
     def loss(model, step, generator):
         at = torch.randint(len(ids) - WINDOW, (BATCH,), generator=generator)
         return gpt.loss(model, ids[at[:, None] + torch.arange(WINDOW + 1)])
 
-    return model, loss, codec.vocab
+    return model, loss, codec().vocab
 
 
 def measure(model) -> str:
-    codec = CharCodec.train(data.shakespeare())
-    test = torch.tensor(codec.encode(data.shakespeare("test")))
+    test = torch.tensor(codec().encode(data.shakespeare("test")))
     bits = nats_per_token(model, test, WINDOW) / math.log(2)
-    return f"{bits:.3f} bits per character on two plays held out (uniform: {math.log2(len(codec.vocab)):.2f})"
+    return f"{bits:.3f} bits per character on two plays held out (uniform: {math.log2(len(codec().vocab)):.2f})"

@@ -1,6 +1,7 @@
 """A GPT that writes Chinese quatrains, character by character. Its data need npm and a network once."""
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -27,36 +28,39 @@ RECIPE = Recipe(steps=2000, fast=True, lr=0.004, muon_lr=0.02, ema=0.99)
 BATCH = 96
 
 
-def rows(codec: CharCodec, split: str) -> torch.Tensor:
+@cache
+def codec() -> CharCodec:
+    return CharCodec.train("".join(["\n", *data.verse()]))
+
+
+def rows(split: str) -> torch.Tensor:
     """(N, 22): each quatrain between two line breaks."""
-    return torch.tensor([codec.encode(f"\n{poem}\n") for poem in data.verse(split)])
+    return torch.tensor([codec().encode(f"\n{poem}\n") for poem in data.verse(split)])
 
 
 def start():
-    codec = CharCodec.train("".join(["\n", *data.verse()]))
-    poems = rows(codec, "train")
+    poems = rows("train")
     torch.manual_seed(SEED)
-    model = gpt.GPT(gpt.Config(vocab=len(codec.vocab), context=21, layers=3, heads=3, width=192, dropout=0.1))
+    model = gpt.GPT(gpt.Config(vocab=len(codec().vocab), context=21, layers=3, heads=3, width=192, dropout=0.1))
 
     def loss(model, step, generator):
         return gpt.loss(model, poems[torch.randint(len(poems), (BATCH,), generator=generator)])
 
-    return model, loss, codec.vocab
+    return model, loss, codec().vocab
 
 
 @torch.inference_mode()
 def measure(model) -> str:
-    codec = CharCodec.train("".join(["\n", *data.verse()]))
-    test = rows(codec, "test")
+    test = rows("test")
     bits = np.average([gpt.loss(model, b).item() for b in test.split(100)], weights=[len(b) for b in test.split(100)])
-    begin = torch.full((1000, 1), codec.encode("\n")[0])
+    begin = torch.full((1000, 1), codec().encode("\n")[0])
     drawn = torch.stack(list(sample.tokens(model, begin, 20, generator=torch.Generator().manual_seed(SEED))), dim=1)
-    written = [text for text in map(codec.decode, drawn.tolist()) if "\n" not in text]
+    written = [text for text in map(codec().decode, drawn.tolist()) if "\n" not in text]
     both = (written, data.verse("test"))
     rhyme, poets_rhyme = (np.mean([rhymes(text) for text in texts]) for texts in both)
     tones, poets_tones = (np.mean([alternates(text) for text in texts]) for texts in both)
     return (
         f"{bits / math.log(2):.2f} bits per character of {len(test)} quatrains held out (uniform: "
-        f"{math.log2(len(codec.vocab)):.2f}); of 1,000 drawn ones {rhyme:.0%} rhyme (poets: {poets_rhyme:.0%}), and "
+        f"{math.log2(len(codec().vocab)):.2f}); of 1,000 drawn ones {rhyme:.0%} rhyme (poets: {poets_rhyme:.0%}), and "
         f"{tones:.0%} of the lines have different tones at the second and the fourth place (poets: {poets_tones:.0%})"
     )
