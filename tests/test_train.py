@@ -550,3 +550,11 @@ def test_a_finished_run_is_not_run_again(tmp_path):
 def test_impossible_recipes_are_refused(wrong, says):
     with pytest.raises(ValueError, match=says):
         Recipe(**wrong)
+
+
+def test_momentum_is_adams_first_beta():
+    model = nn.Linear(3, 2)
+    assert make_optimizers(model, Recipe(steps=1))[0].param_groups[0]["betas"] == (0.9, 0.99)
+    assert make_optimizers(model, Recipe(steps=1, momentum=0))[0].param_groups[0]["betas"] == (0.0, 0.99)
+    with pytest.raises(ValueError, match="momentum"):
+        Recipe(steps=1, momentum=1.0)

@@ -36,6 +36,7 @@ class Recipe:
     steps: int | None = None
     seconds: float | None = None
     lr: float = 0.003  # the highest, of AdamW
+    momentum: float = 0.9  # of AdamW: how much of the last direction stays at each step
     muon_lr: float | None = None  # the highest, of Muon (Jordan et al. 2024) for the matrices that model.groups() names
     warmup: float = 0.02  # the part of the run in which the rate rises; afterwards it falls to zero in a straight line
     ema: float = 0.0  # how much of the average stays at each step; 0 keeps no average
@@ -49,8 +50,10 @@ class Recipe:
             raise ValueError(f"steps must be at least 1 and seconds positive, not {self.steps} and {self.seconds}")
         if not self.lr > 0 or self.muon_lr is not None and not self.muon_lr > 0:
             raise ValueError(f"the rates must be positive, not {self.lr} and {self.muon_lr}")
-        if not 0 <= self.ema < 1 or not 0 < self.warmup <= 1:
-            raise ValueError(f"ema must lie in [0, 1) and warmup in (0, 1], not {self.ema} and {self.warmup}")
+        if not (0 <= self.ema < 1 and 0 <= self.momentum < 1 and 0 < self.warmup <= 1):
+            raise ValueError(
+                f"ema and momentum must lie in [0, 1), warmup in (0, 1]: {self.ema}, {self.momentum}, {self.warmup}"
+            )
 
 
 def train(
@@ -158,7 +161,8 @@ def make_optimizers(model: nn.Module, recipe: Recipe) -> list[torch.optim.Optimi
 
     Raises ValueError if the model has no groups, or if they do not hold each of its parameters exactly once.
     """
-    adamw = lambda weights: torch.optim.AdamW(weights, lr=recipe.lr, betas=(0.9, 0.99), weight_decay=0.0)
+    betas = float(recipe.momentum), 0.99
+    adamw = lambda weights: torch.optim.AdamW(weights, lr=recipe.lr, betas=betas, weight_decay=0.0)
     if recipe.muon_lr is None:
         return [adamw(model.parameters())]
     if not hasattr(model, "groups"):

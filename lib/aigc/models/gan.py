@@ -1,0 +1,204 @@
+"""A generative adversarial network: a forger G against a detective D (Goodfellow et al. 2014, arXiv:1406.2661).
+
+D gives each example a score, the logit of "real". A game is a pair of losses, what D and what G want of these scores.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import normalize, relu, softplus
+from torch.nn.utils.parametrize import register_parametrization
+
+
+@dataclass(frozen=True)
+class Config:
+    shape: tuple[int, ...] = (2,)  # of an example: (d,), a point with d coordinates, or (1, 28, 28), an image
+    noise: int = 2  # numbers in z
+    width: int = 64  # of a hidden layer; channels of an image at half its size, twice as many at a quarter
+    spectral: bool = False  # D's layers have slope 1 at most (Miyato et al. 2018)
+    statistic: bool = False  # D sees how much the examples of a batch differ (Karras et al. 2018)
+
+    def __post_init__(self):
+        object.__setattr__(self, "shape", tuple(self.shape))  # a card holds it as a list
+        known = len(self.shape) == 1 and self.shape[0] > 0 or self.shape == (1, 28, 28)
+        if not known or self.noise < 1 or self.width < 1:
+            raise ValueError(f"shape must be (d,) or (1, 28, 28), noise and width at least 1: {self}")
+
+
+class GAN(nn.Module):
+    def __init__(self, config: Config):
+        super().__init__()
+        self.config = config
+        self.G, self.D = Forger(config), Detective(config)
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """Which optimizer moves what: Muon the square matrices between hidden layers, AdamW all else."""
+        square = (self.config.width, self.config.width)
+        matrices = [weight for weight in self.parameters() if weight.shape == square]
+        chosen = set(map(id, matrices))
+        return {"muon": matrices, "adamw": [weight for weight in self.parameters() if id(weight) not in chosen]}
+
+    @torch.no_grad()
+    def draw(self, n: int, generator: Generator) -> Tensor:
+        """n examples, (n, *shape), of noise from a CPU generator. Raises ValueError for n < 1."""
+        if n < 1:
+            raise ValueError(f"draw at least one example, not {n}")
+        z = torch.randn(n, self.config.noise, generator=generator)
+        return self.G(z.to(next(self.parameters()).device))
+
+
+class Forger(nn.Module):
+    """G: noise (B, noise) to examples (B, *shape); images lie in [-1, 1]."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        c = config.width
+        if len(config.shape) == 1:
+            ends = nn.Linear(config.noise, c), nn.Linear(c, config.shape[0])
+            self.net = nn.Sequential(ends[0], nn.LeakyReLU(0.2), nn.Linear(c, c), nn.LeakyReLU(0.2), ends[1])
+        else:
+            self.net = nn.Sequential(
+                nn.Linear(config.noise, 2 * c * 7 * 7), nn.Unflatten(1, (2 * c, 7, 7)), nn.LeakyReLU(0.2),
+                nn.ConvTranspose2d(2 * c, c, 4, stride=2, padding=1), nn.LeakyReLU(0.2),  # 7 -> 14
+                nn.ConvTranspose2d(c, 1, 4, stride=2, padding=1), nn.Tanh(),  # 14 -> 28
+            )  # fmt: skip
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.net(z)
+
+
+class Detective(nn.Module):
+    """D: examples (B, *shape) to scores (B,), the logit of "real"; above 0 it would bet on real."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        c, self.statistic = config.width, config.statistic
+        if len(config.shape) == 1:
+            layers, features = [nn.Linear(config.shape[0], c), nn.Linear(c, c)], c
+        else:
+            layers = [nn.Conv2d(1, c, 4, stride=2, padding=1), nn.Conv2d(c, 2 * c, 4, stride=2, padding=1)]
+            features = 2 * c * 7 * 7
+        layers.append(nn.Linear(features + self.statistic, 1))
+        if config.spectral:
+            for layer in layers:
+                register_parametrization(layer, "weight", Bounded(layer.weight))
+        self.hidden = nn.Sequential(layers[0], nn.LeakyReLU(0.2), layers[1], nn.LeakyReLU(0.2), nn.Flatten())
+        self.last = layers[2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.hidden(x)
+        if self.statistic:
+            h = torch.cat([h, deviation(h).expand(len(h), 1)], dim=1)
+        return self.last(h).squeeze(1)
+
+
+class Bounded(nn.Module):
+    """Divides a weight by its largest singular value, which it follows by one step of power iteration a call
+    (Miyato et al. 2018, arXiv:1802.05957, algorithm 1)."""
+
+    def __init__(self, weight: Tensor):
+        super().__init__()
+        self.register_buffer("u", normalize(torch.randn(len(weight)), dim=0))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        matrix = weight.flatten(1)
+        with torch.no_grad():
+            v = normalize(matrix.T @ self.u, dim=0)
+            if self.training:
+                self.u.copy_(normalize(matrix @ v, dim=0))
+            u = self.u.clone()  # the graph needs the value of now
+        return weight / (u @ matrix @ v)
+
+
+def deviation(h: Tensor) -> Tensor:
+    """The standard deviation of each feature over the batch, averaged (Karras et al. 2018, arXiv:1710.10196,
+    section 3): one number that says how varied a batch is. h: (B, C). Returns a scalar."""
+    return (h.var(0, correction=0) + 1e-8).sqrt().mean()
+
+
+# What D wants, of its scores for real and fake examples, (B,) each; and what G wants. In nats, but for the last two.
+
+
+def cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
+    """-E log D(real) - E log(1 - D(fake)), D the sigmoid of a score (Goodfellow et al. 2014, eq. 1, negated)."""
+    return softplus(-real).mean() + softplus(fake).mean()
+
+
+def saturating(fake: Tensor) -> Tensor:
+    """E log(1 - D(fake)) (Goodfellow et al. 2014, eq. 1): flat where D is sure that they are fakes."""
+    return -softplus(fake).mean()
+
+
+def non_saturating(fake: Tensor) -> Tensor:
+    """-E log D(fake) (Goodfellow et al. 2014, section 3): flat where D takes them for real."""
+    return softplus(-fake).mean()
+
+
+def hinge(real: Tensor, fake: Tensor) -> Tensor:
+    """E max(0, 1 - real) + E max(0, 1 + fake) (Lim & Ye 2017, arXiv:1705.02894; Miyato et al. 2018, eq. 16)."""
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def wasserstein(real: Tensor, fake: Tensor) -> Tensor:
+    """E fake - E real (Arjovsky et al. 2017, arXiv:1701.07875, eq. 2, negated); D's slope must be bounded elsewhere."""
+    return fake.mean() - real.mean()
+
+
+def score(fake: Tensor) -> Tensor:
+    """-E fake: G's loss in the hinge game and in Wasserstein's."""
+    return -fake.mean()
+
+
+GAMES: dict[str, tuple[Callable, Callable]] = {
+    "saturating": (cross_entropy, saturating),
+    "non-saturating": (cross_entropy, non_saturating),
+    "hinge": (hinge, score),
+    "wasserstein": (wasserstein, score),
+}
+
+
+def slopes(D: nn.Module, x: Tensor) -> Tensor:
+    """The squared norm of the gradient of D's score at each example, (B,), with a graph. x: (B, *shape)."""
+    x = x.detach().requires_grad_()
+    scores = D(x)
+    gradient = torch.autograd.grad(scores.sum(), x, create_graph=True)[0]
+    return gradient.flatten(scores.ndim).square().sum(-1)
+
+
+def r1(D: nn.Module, real: Tensor) -> Tensor:
+    """Half the mean squared slope of D at real examples (Mescheder et al. 2018, arXiv:1801.04406, eq. 9, gamma = 1)."""
+    return slopes(D, real).mean() / 2
+
+
+def gradient_penalty(D: nn.Module, real: Tensor, fake: Tensor, t: Tensor) -> Tensor:
+    """How far D's slope is from 1 between real and fake: E (|slope| - 1)^2 at the point t of the line from fake to real
+    (Gulrajani et al. 2017, arXiv:1704.00028, eq. 3, lambda = 1). real, fake: (B, *shape); t: (B,), drawn in [0, 1]."""
+    t = t.view(*t.shape, *[1] * (real.ndim - t.ndim))
+    slope = (slopes(D, t * real + (1 - t) * fake) + 1e-12).sqrt()  # a root has no slope at zero
+    return (slope - 1).square().mean()
+
+
+def loss(
+    gan: nn.Module, real: Tensor, generator: Generator, game: str = "non-saturating", gamma: float = 0, lam: float = 0
+) -> Iterator[tuple[nn.Module, Tensor]]:
+    """One step of the game, in turns as `train` takes them: first D and what it wants, then G and what it wants.
+
+    gan: has D, G and config. real: (B, *shape); as many are forged, and both turns look at the same ones. game: a key
+    of GAMES. gamma and lam: the weights of R1 and of the gradient penalty, which Wasserstein's game cannot do without.
+    Raises KeyError for another game, ValueError for real examples of another shape.
+    """
+    detective, forger = GAMES[game]
+    many = real.ndim - len(gan.config.shape)  # axes that count examples
+    if many < 1 or real.shape[many:] != gan.config.shape:
+        raise ValueError(f"real examples must be (B, {', '.join(map(str, gan.config.shape))}), not {tuple(real.shape)}")
+    fake = gan.G(torch.randn(*real.shape[:many], gan.config.noise, generator=generator).to(real.device))
+    value = detective(gan.D(real), gan.D(fake.detach()))  # detached: what D learns must not move G
+    if gamma:
+        value = value + gamma * r1(gan.D, real)
+    if lam:
+        t = torch.rand(real.shape[:many], generator=generator).to(real.device)
+        value = value + lam * gradient_penalty(gan.D, real, fake.detach(), t)
+    yield gan.D, value
+    yield gan.G, forger(gan.D(fake))
