@@ -167,10 +167,19 @@ def test_spectral_normalisation_divides_by_the_largest_singular_value(config):
         assert gan.slopes(D, torch.randn(500, 3).double()).max() <= 1 + 1e-6
 
 
+def test_a_stack_of_weights_is_divided_one_by_one():
+    torch.manual_seed(0)
+    weights, bounded = torch.randn(3, 5, 7).double(), Bounded(3, 5).double()
+    for _ in range(300):
+        bounded(weights)
+    largest = torch.linalg.matrix_norm(weights, 2)
+    assert torch.allclose(bounded(weights), weights / largest[:, None, None], atol=1e-6)
+
+
 def test_the_gradient_knows_that_the_weight_is_divided():
     torch.manual_seed(0)
     weight = nn.Parameter(torch.randn(3, 5).double())
-    bounded = Bounded(weight).double()
+    bounded = Bounded(3).double()
     for _ in range(300):
         bounded(weight)
     exact = lambda w: w / torch.linalg.matrix_norm(w, 2)
@@ -183,6 +192,7 @@ def test_the_gradient_knows_that_the_weight_is_divided():
 def test_the_deviation_of_a_batch():
     h = torch.tensor([[0.0, 5.0], [2.0, 5.0]]).double()
     assert gan.deviation(h).item() == pytest.approx(0.5, abs=1e-4)  # one feature deviates by 1, the other not at all
+    assert gan.deviation(torch.stack([h, 3 * h, 0 * h])).tolist() == pytest.approx([0.5, 1.5, 0], abs=1e-3)
     torch.manual_seed(0)
     D = Detective(Config((3,), width=7, statistic=True)).double()
     x = torch.randn(5, 3).double()

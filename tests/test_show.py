@@ -297,3 +297,34 @@ def test_a_note_swells_and_does_not_begin_at_once():
     period = np.linspace(0, 2 * np.pi, 500)
     first, tenth = (np.abs(show._tone(period + 2 * np.pi * n)).max() for n in (0, 9))
     assert first < 0.5 * tenth and show._tone(np.zeros(1)) == 0
+
+
+def frame(step, n=3):
+    points = np.array([[0.5, 0.5], [-1.0, 0.2], [0.0, -0.7]])[:n]
+    return show.Frame(step, points, -points, -points + 0.3, np.linspace(0, 1, 16).reshape(4, 4))
+
+
+def test_a_film_has_equal_axes_its_dots_and_its_arrows(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(show, "figure", lambda fig, alt: drawn.append(fig))
+    curves = {"plain": (np.array([0, 10]), np.array([[1, 2], [3, 4]]))}
+    show.film({"plain": [frame(0), frame(10)], "other": [frame(0, 2), frame(10, 2)]}, 2.0, curves, alt="a film")
+    *panels, below = drawn[0].axes
+    assert [axes.get_title() for axes in panels] == ["step 0", "step 10"] * 2
+    assert [panels[0].get_ylabel(), panels[1].get_ylabel(), panels[2].get_ylabel()] == ["plain", "", "other"]
+    for axes in panels:
+        assert axes.get_xlim() == axes.get_ylim() == (-2, 2) and axes.get_aspect() == 1
+        assert axes.images[0].get_extent() == [-2, 2, -2, 2] and axes.images[0].get_clim() == (0, 1)
+    real, fake = panels[0].lines
+    assert np.allclose(fake.get_xydata(), -frame(0).real) and np.allclose(real.get_xydata(), frame(0).real)
+    arrows = panels[0].collections[0]
+    assert np.allclose(arrows.U, 0.3) and np.allclose(arrows.V, 0.3) and arrows.scale == 1
+    assert below.lines[0].get_ydata().tolist() == [2, 3]  # the mean over the runs
+
+
+def test_a_film_of_rows_of_different_lengths_is_refused():
+    for rows in ({}, {"a": []}, {"a": [frame(0)], "b": [frame(0), frame(1)]}):
+        with pytest.raises(ValueError, match="as many frames in each row"):
+            show.film(rows, 2.0, alt="a film")
+    with pytest.raises(ValueError, match="describe"):
+        show.film({"a": [frame(0)]}, 2.0, alt="")

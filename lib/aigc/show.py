@@ -4,6 +4,7 @@ import base64
 import io
 import textwrap
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import combinations
 
 import matplotlib.pyplot as plt
@@ -11,6 +12,7 @@ import numpy as np
 import soundfile
 from cycler import cycler
 from IPython.display import Audio, display
+from matplotlib.colors import LinearSegmentedColormap
 
 from .codecs.notes import check, to_midi
 from .score import DURATION, ONSET, PITCH, VOICE, VOICES
@@ -20,7 +22,14 @@ SUNSET, WATER, DUSK, SKY, GOLD, INK = "#D55E00", "#00796B", "#7A3E9D", "#4C9BE0"
 VOICE_COLORS = (SUNSET, GOLD, WATER, DUSK)  # soprano .. bass
 
 # What a reader sees in the figures
-TEXT = {"bar": "bar", "pitch": "pitch", "baseline": "baseline", **{voice: voice for voice in VOICES}}
+TEXT = {
+    "bar": "bar",
+    "pitch": "pitch",
+    "baseline": "baseline",
+    "step": "step",
+    "modes": "modes",
+    **{voice: voice for voice in VOICES},
+}
 
 BOXES = {  # of a diagram, which differ in grey too: filled, dashed, light
     "data": dict(facecolor="white", edgecolor=INK),
@@ -186,6 +195,62 @@ def diagram(boxes: dict[str, tuple], arrows: list[tuple], *, alt: str) -> None:
                 plt.close(fig)
                 raise ValueError(f"{one!r} and {other!r} cover each other: shorten them, or place boxes further apart")
         figure(fig, alt)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One moment of a game in the plane, for `film`."""
+
+    step: int
+    real: np.ndarray  # (N, 2) points
+    fake: np.ndarray  # (M, 2) points
+    told: np.ndarray  # (M, 2): to where each forged point is told to go
+    belief: np.ndarray  # (K, K), D in [0, 1] on a square grid; rows from the bottom up
+
+
+OPINION = LinearSegmentedColormap.from_list("opinion", ["#F3B183", "#FFFFFF", "#7CC0B6"])  # fake, undecided, real
+
+
+def film(rows: dict[str, list[Frame]], limit: float, curves: dict[str, tuple] | None = None, *, alt: str) -> None:
+    """Display games as film strips, one a row, with equal axes from -limit to limit.
+
+    The ground is what the detective believes; dots are real (dark) and forged (orange), arrows what the forged ones are
+    told. curves: by name of a row, (steps (K,), values (S, K)), drawn beneath as a mean with the spread between the
+    lowest and the highest of S. Raises ValueError where rows differ in length, and if alt is empty.
+    """
+    _described(alt)
+    columns = {len(frames) for frames in rows.values()}
+    if len(columns) != 1 or 0 in columns:
+        raise ValueError(f"a film has as many frames in each row, not {sorted(columns)}")
+    columns = columns.pop()
+    wide = 7 / columns
+    with plt.rc_context(STYLE | {"font.size": 9, "axes.titlesize": 9}):
+        fig = plt.figure(figsize=(7, len(rows) * (wide + 0.35) + 1.8 * bool(curves)))
+        sizes = [wide + 0.35] * len(rows) + [1.8] * bool(curves)
+        grid = fig.add_gridspec(len(sizes), columns, height_ratios=sizes)
+        for i, (name, frames) in enumerate(rows.items()):
+            for j, frame in enumerate(frames):
+                axes = fig.add_subplot(grid[i, j], aspect="equal", xlim=(-limit, limit), ylim=(-limit, limit))
+                square = dict(extent=[-limit, limit] * 2, origin="lower", interpolation="bilinear")
+                axes.imshow(frame.belief, cmap=OPINION, vmin=0, vmax=1, **square)
+                axes.plot(*frame.real.T, ".", color=INK, ms=2.5, alpha=0.5, mew=0)
+                axes.plot(*frame.fake.T, ".", color=SUNSET, ms=3.5, mew=0)
+                axes.quiver(*frame.fake.T, *(frame.told - frame.fake).T, color=SUNSET, width=0.006, **DATA_UNITS)
+                axes.set_title(f"{TEXT['step']} {frame.step}")
+                axes.set_xticks([]), axes.set_yticks([])
+                axes.spines[:].set_visible(True)
+                if j == 0:
+                    axes.set_ylabel(name)
+        if curves:
+            axes = fig.add_subplot(grid[-1, :], xlabel=TEXT["step"], ylabel=TEXT["modes"])
+            for look, (name, (steps, values)) in zip((dict(c=SUNSET), dict(c=WATER, ls="--")), curves.items()):
+                axes.plot(steps, values.mean(0), label=name, **look)
+                axes.fill_between(steps, values.min(0), values.max(0), color=look["c"], alpha=0.15, lw=0)
+            axes.legend(loc="center right")
+        figure(fig, alt)
+
+
+DATA_UNITS = dict(angles="xy", scale_units="xy", scale=1)  # of an arrow: it ends where it is told to
 
 
 def roll(notes: np.ndarray, steps_per_bar: int = 16, pickup: int = 0, *, alt: str) -> None:

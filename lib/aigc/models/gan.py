@@ -70,7 +70,10 @@ class Forger(nn.Module):
 
 
 class Detective(nn.Module):
-    """D: examples (B, *shape) to scores (B,), the logit of "real"; above 0 it would bet on real."""
+    """D: examples (B, *shape) to scores (B,), the logit of "real"; above 0 it would bet on real.
+
+    Points may have more axes in front, (..., B, d), where the layers are exchanged for ones that take them.
+    """
 
     def __init__(self, config: Config):
         super().__init__()
@@ -83,39 +86,41 @@ class Detective(nn.Module):
         layers.append(nn.Linear(features + self.statistic, 1))
         if config.spectral:
             for layer in layers:
-                register_parametrization(layer, "weight", Bounded(layer.weight))
-        self.hidden = nn.Sequential(layers[0], nn.LeakyReLU(0.2), layers[1], nn.LeakyReLU(0.2), nn.Flatten())
+                register_parametrization(layer, "weight", Bounded(len(layer.weight)))
+        flat = nn.Flatten() if len(config.shape) == 3 else nn.Identity()
+        self.hidden = nn.Sequential(layers[0], nn.LeakyReLU(0.2), layers[1], nn.LeakyReLU(0.2), flat)
         self.last = layers[2]
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.hidden(x)
         if self.statistic:
-            h = torch.cat([h, deviation(h).expand(len(h), 1)], dim=1)
-        return self.last(h).squeeze(1)
+            h = torch.cat([h, deviation(h)[..., None, None].expand(*h.shape[:-1], 1)], dim=-1)
+        return self.last(h).squeeze(-1)
 
 
 class Bounded(nn.Module):
     """Divides a weight by its largest singular value, which it follows by one step of power iteration a call
-    (Miyato et al. 2018, arXiv:1802.05957, algorithm 1)."""
+    (Miyato et al. 2018, arXiv:1802.05957, algorithm 1). rows: (outputs,), or (S, outputs) for S weights in a stack."""
 
-    def __init__(self, weight: Tensor):
+    def __init__(self, *rows: int):
         super().__init__()
-        self.register_buffer("u", normalize(torch.randn(len(weight)), dim=0))
+        self.register_buffer("u", normalize(torch.randn(rows), dim=-1))
 
     def forward(self, weight: Tensor) -> Tensor:
-        matrix = weight.flatten(1)
+        matrix = weight.reshape(*self.u.shape, -1)
         with torch.no_grad():
-            v = normalize(matrix.T @ self.u, dim=0)
+            v = normalize(torch.einsum("...oi,...o->...i", matrix, self.u), dim=-1)
             if self.training:
-                self.u.copy_(normalize(matrix @ v, dim=0))
+                self.u.copy_(normalize(torch.einsum("...oi,...i->...o", matrix, v), dim=-1))
             u = self.u.clone()  # the graph needs the value of now
-        return weight / (u @ matrix @ v)
+        largest = torch.einsum("...o,...oi,...i->...", u, matrix, v)
+        return (matrix / largest[..., None, None]).view_as(weight)
 
 
 def deviation(h: Tensor) -> Tensor:
     """The standard deviation of each feature over the batch, averaged (Karras et al. 2018, arXiv:1710.10196,
-    section 3): one number that says how varied a batch is. h: (B, C). Returns a scalar."""
-    return (h.var(0, correction=0) + 1e-8).sqrt().mean()
+    section 3): one number that says how varied a batch is. h: (..., B, C). Returns (...,)."""
+    return (h.var(-2, correction=0) + 1e-8).sqrt().mean(-1)
 
 
 # What D wants, of its scores for real and fake examples, (B,) each; and what G wants. In nats, but for the last two.
