@@ -1,0 +1,275 @@
+# %% [markdown]
+# # 04 · GAN theory: exercises
+#
+# Run the first cell, then take the exercises in any order. Each check tells you what it expected; when it is silent, you
+# are done.
+
+# %%
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import softplus
+
+torch.manual_seed(0)
+
+
+# %% [markdown]
+# ## 04.1 · verify · 10 min · ●○○○○ · The best detective
+#
+# Write `game(p, q)`: the best detective's answers (4.2), and what they earn, `V` of (4.1), in nats. `p` and `q` are arrays
+# of probabilities, none of them zero. Return both.
+
+# %% nbgrader={"grade": false, "grade_id": "04-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def game(p, q):
+    raise NotImplementedError("your turn")
+
+
+# %% nbgrader={"grade": true, "grade_id": "04-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+def check_game(game):
+    got = game(np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6]))
+    assert got is not None and len(got) == 2, "return two things: the answers of the detective, and what they earn"
+    D, V = got
+    assert np.shape(D) == (3,), f"one answer for each kind of coin: expected 3, got an array of shape {np.shape(D)}"
+    assert not np.allclose(D, [1 / 6, 1 / 2, 3 / 4]), "the labels are swapped: D is how probable it is that x is *real*"
+    assert not np.allclose(D, [5, 1, 1 / 3]), "this is the ratio p/q; a probability lies between 0 and 1"
+    assert np.allclose(D, [5 / 6, 1 / 2, 1 / 4]), f"of the first kind five of six coins are real; you say {D}"
+    right = 0.5 * np.log(5 / 6) + 0.3 * np.log(1 / 2) + 0.2 * np.log(1 / 4)
+    assert not np.isclose(V, right), "the false coins pay too: add the mean of log(1 - D) under q"
+    right += 0.1 * np.log(1 / 6) + 0.3 * np.log(1 / 2) + 0.6 * np.log(3 / 4)
+    assert not np.isclose(V, right / 2), "without the factor 1/2: (4.1) is a sum of two means, not their average"
+    assert not np.isclose(V, -right), "this is the detective's loss; what it earns has the other sign"
+    assert not np.isclose(V, right / np.log(2)), "in nats: natural logarithms"
+    assert np.isclose(V, right), f"expected {right:.4f} nats, got {V}"
+    assert np.isclose(game(np.full(4, 0.25), np.full(4, 0.25))[1], -math.log(4))
+
+
+check_game(game)
+
+
+# %% [markdown]
+# ## 04.2 · verify · 15 min · ●●○○○ · What the forger wants
+#
+# Write `pulls(score)`: how hard each loss of (4.4) pulls on a coin with this score, that is, minus the derivative of the
+# saturating and of the non-saturating loss with respect to the score. Return both, in this order. `score` may be any
+# number, also -800.
+
+# %% nbgrader={"grade": false, "grade_id": "04-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def pulls(score):
+    raise NotImplementedError("your turn")
+
+
+# %% nbgrader={"grade": true, "grade_id": "04-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+def check_pulls(pulls):
+    got = pulls(-2.0)
+    assert got is not None and len(got) == 2, "return two numbers: the pull of the saturating loss, then of the other"
+    D = 1 / (1 + math.exp(2))
+    assert not np.allclose(got, (1 - D, D)), (
+        "exchanged: log(1 - D) is the one that is flat where the detective is sure of a fake, at low scores"
+    )
+    assert not np.allclose(got, (-D, -(1 - D))), "the pull is *minus* the derivative: both losses want a higher score"
+    assert not np.allclose(got, (1 / (1 - D), 1 / D)), "this is the slope in D; the score is one sigmoid further"
+    assert np.allclose(got, (D, 1 - D)), f"at the score -2: expected {D:.4f} and {1 - D:.4f}, got {got}"
+    assert np.allclose(pulls(0.0), (0.5, 0.5)), "where the detective knows nothing, both pull alike"
+    try:
+        sure = pulls(-800.0), pulls(800.0)
+    except OverflowError as error:
+        raise AssertionError(
+            "exp(800) is too large for a float: take the form of the sigmoid that fits the sign"
+        ) from error
+    assert np.allclose(sure, ((0, 1), (1, 0)))
+
+
+check_pulls(pulls)
+
+
+# %% [markdown]
+# ## 04.3 · modify · 20 min · ●●●○○ · A little noise
+#
+# All real coins weigh 0, all false ones `theta`. Their JSD is log 2 for every `theta` but 0, and its slope is zero. Now
+# every coin, real or false, gets Gaussian noise of deviation `s`. Write `noisy(theta, s)`: the JSD of the two bells, in
+# nats, by a sum over a fine ruler. Does it have a slope now?
+
+# %% nbgrader={"grade": false, "grade_id": "04-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def noisy(theta, s):
+    raise NotImplementedError("your turn")
+
+
+# %% nbgrader={"grade": true, "grade_id": "04-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+def check_noisy(noisy):
+    got = noisy(1.0, 1.0)
+    assert got is not None, "nothing came back: `return` the divergence"
+    far = noisy(40.0, 1.0)
+    assert math.isfinite(got) and math.isfinite(far), "far from its bell a density is exactly 0: 0 log 0 counts as 0"
+    right = 0.11142
+    assert not math.isclose(got, 2 * right, rel_tol=1e-3), "this is twice the JSD: it is the *mean* of the two KL"
+    assert not math.isclose(got, 0.5, rel_tol=1e-3), "this is KL(p|q): both are compared with the mixture m = (p + q)/2"
+    assert not math.isclose(got, right / math.log(2), rel_tol=1e-3), "in nats: natural logarithms"
+    assert math.isclose(got, right, rel_tol=1e-3), f"two bells one deviation apart: expected {right}, got {got}"
+    assert math.isclose(far, math.log(2), rel_tol=1e-3), f"two clouds that do not meet: log 2, not {far}"
+    assert noisy(1.0, 2.0) < noisy(1.0, 0.5), "more noise on both makes them more alike"
+    assert noisy(1.1, 1.0) > noisy(1.0, 1.0), "here is the slope that was bought"
+
+
+check_noisy(noisy)
+
+
+# %% [markdown]
+# ## 04.4 · investigate · 20 min · ●●●○○ · How fast does it spiral?
+#
+# A detective who moves twice before the forger answers: does the pair of (4.6) come home? Write `growth(rule, lr)`: the
+# factor by which a linear rule, `x, y = rule(x, y, lr)`, makes the distance grow in the long run: the largest modulus of
+# the eigenvalues of its matrix. Then try it on `twice`, and on rules of your own.
+
+# %% nbgrader={"grade": false, "grade_id": "04-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def twice(x, y, lr):
+    y = y + 2 * lr * x
+    return x - lr * y, y
+
+
+def growth(rule, lr):
+    raise NotImplementedError("your turn")
+
+
+# %% nbgrader={"grade": true, "grade_id": "04-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+def check_growth(growth):
+    together = lambda x, y, lr: (x - lr * y, y + lr * x)
+    got = growth(together, 0.5)
+    assert got is not None and np.ndim(got) == 0, "one number: the largest modulus of the eigenvalues"
+    assert not np.iscomplexobj(got), "an eigenvalue may be complex: take its modulus"
+    assert not math.isclose(got, 1.0), "the real part alone does not see the rotation: take the modulus"
+    assert not math.isclose(got, 1.25), "this is the determinant, the product of *two* eigenvalues"
+    assert math.isclose(got, math.sqrt(1.25)), f"expected sqrt(1 + 0.25) = {math.sqrt(1.25):.4f}, got {got}"
+    uneven = lambda x, y, lr: (0.9 * x + y, 0.5 * y)
+    assert math.isclose(growth(uneven, 0.1), 0.9), (
+        "the *largest* eigenvalue wins in the long run, not one step's factor"
+    )
+    assert math.isclose(growth(twice, 0.2), 1.0)  # it circles, as with one turn: on an ellipse
+
+
+check_growth(growth)
+
+
+# %% [markdown]
+# ## 04.5 · build · 45 min · ●●●●○ · Two penalties on a slope
+#
+# Build both penalties from one part. First `slopes(D, x)`: the *norm* of the gradient of `D` at each row of `x` (B, d),
+# as a tensor (B,). It must carry a graph, so that a detective can learn from it. `D` gives one score a row.
+
+# %% nbgrader={"grade": false, "grade_id": "04-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def slopes(D, x):
+    raise NotImplementedError("your turn")
+
+
+# %% nbgrader={"grade": true, "grade_id": "04-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+def check_slopes(slopes):
+    x = torch.tensor([[3.0, 4.0], [0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
+    bowl = lambda x: x.square().sum(-1) / 2  # its gradient at x is x
+    got = slopes(bowl, x)
+    assert torch.is_tensor(got), "return a tensor, one norm for each row"
+    assert got.shape != (), "one norm a row: what is averaged, and when, is decided later"
+    assert got.shape == (3,), f"expected the shape (3,), got {tuple(got.shape)}"
+    right = torch.tensor([5.0, 1.0, 1.0], dtype=torch.float64)
+    assert not torch.allclose(got, right / 3, atol=1e-4), "use the sum of the scores: a mean divides each slope by B"
+    assert not torch.allclose(got, right**2, atol=1e-4), "this is the square of the norm"
+    assert torch.allclose(got, right, atol=1e-4), f"expected {right.tolist()}, got {got.tolist()}"
+    layer = nn.Linear(2, 1).double()
+    assert slopes(lambda x: layer(x)[:, 0], x).requires_grad, "no graph: create_graph=True lets D learn from its slope"
+
+
+check_slopes(slopes)
+
+
+# %% [markdown]
+# Then `penalties(D, real, fake, t)`: R1 (4.8) with gamma 1, and the gradient penalty: the mean squared distance of the
+# slope from 1, at the point `t` (B,) of the line from `fake` (t = 0) to `real` (t = 1), for each pair. Return both.
+
+# %% nbgrader={"grade": false, "grade_id": "04-5-b", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def penalties(D, real, fake, t):
+    raise NotImplementedError("your turn")
+
+
+# %% nbgrader={"grade": true, "grade_id": "04-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+def check_penalties(penalties):
+    bowl = lambda x: x.square().sum(-1) / 2
+    real = torch.tensor([[3.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
+    fake = torch.tensor([[1.0, 0.0], [0.0, 5.0]], dtype=torch.float64)
+    t = torch.tensor([0.5, 0.25], dtype=torch.float64)
+    got = penalties(bowl, real, fake, t)
+    assert got is not None and len(got) == 2, "return two penalties: R1, then the gradient penalty"
+    r1, penalty = (float(torch.as_tensor(value).detach()) for value in got)
+    assert not math.isclose(r1, 6.5, rel_tol=1e-4), "R1 is charged at the *real* examples, not at the fakes"
+    assert not math.isclose(r1, 5.0, rel_tol=1e-4), "without the factor 1/2: (4.8) begins with gamma / 2"
+    assert not math.isclose(r1, 2.0, rel_tol=1e-4), "the mean of the squares, not the square of the mean"
+    assert math.isclose(r1, 2.5, rel_tol=1e-4), f"slopes 3 and 1: (9 + 1) / 2 / 2 = 2.5, not {r1}"
+    assert not math.isclose(penalty, 1.0, rel_tol=1e-4), "t is exchanged: at t = 1 the point is the real one"
+    assert math.isclose(penalty, (1 + 9) / 2, rel_tol=1e-4), f"slopes 2 and 4: (1 + 9) / 2 = 5, not {penalty}"
+
+
+check_penalties(penalties)
+
+
+# %% [markdown]
+# ## 04.6 · debug · 20 min · ●●●○○ · A forger who spoils the detective
+#
+# `turn` computes what the detective wants and lets it learn. Afterwards, somebody noticed, the *forger* has a gradient as
+# well. Measure it: which parameters have a gradient after `turn`? Then write `mended`. The function with the bug stands
+# above it.
+
+# %% nbgrader={"grade": false, "grade_id": "04-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def turn(G, D, real, z):
+    loss = softplus(-D(real)).mean() + softplus(D(G(z))).mean()
+    loss.backward()
+    return loss.item()
+
+
+def mended(G, D, real, z):
+    raise NotImplementedError("your turn")
+
+
+# %% nbgrader={"grade": true, "grade_id": "04-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+def check_mended(mended):
+    torch.manual_seed(0)
+    G, D, real, z = nn.Linear(2, 3), nn.Linear(3, 1), torch.randn(5, 3), torch.randn(5, 2)
+    with torch.no_grad():
+        right = (softplus(-D(real)).mean() + softplus(D(G(z))).mean()).item()
+    got = mended(G, D, real, z)
+    assert got is not None, "return the loss, as `turn` does"
+    assert D.weight.grad is not None, "now the detective learns nothing: only the forgeries must be cut off"
+    assert G.weight.grad is None, (
+        "the forger still gets a gradient: it would learn to be *caught*. Cut after G, not after D"
+    )
+    assert not math.isclose(got, right / 2, rel_tol=1e-4), "without the factor 1/2: it is a sum of two means"
+    assert math.isclose(got, right, rel_tol=1e-5), f"the loss itself is right as it is: {right:.4f}, not {got}"
+    fakes = D.weight.grad.clone()
+    D.zero_grad()
+    softplus(-D(real)).mean().backward()
+    assert not torch.allclose(fakes, D.weight.grad), "the detective has to learn from the fakes, too"
+
+
+check_mended(mended)
+
+
+# %% [markdown]
+# ## 04.7 · challenge · 60 min · ●●●●● · Cover the ring
+#
+# Write `recipe()`: a dictionary with `turns`, `momentum` and `gamma` for the chapter's `compete`, such that its six games
+# cover the ring sooner or with better forgeries than "no momentum". The score is the share of good forgeries, with all
+# heaps covered; hold it against the chapter's table. The check asks only for what any recipe has to keep.
+
+# %% nbgrader={"grade": false, "grade_id": "04-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def recipe():
+    raise NotImplementedError("your turn")
+
+
+# %% nbgrader={"grade": true, "grade_id": "04-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+def check_recipe(recipe):
+    got = recipe()
+    assert isinstance(got, dict) and set(got) == {"turns", "momentum", "gamma"}, "a dictionary with the three keys"
+    assert isinstance(got["turns"], int) and 1 <= got["turns"] <= 5, "one to five turns: more is unfair to the clock"
+    assert 0 <= got["momentum"] < 1, "momentum lies from 0 to below 1"
+    assert got["gamma"] >= 0, "a negative penalty would be a reward for steepness"
+
+
+check_recipe(recipe)
