@@ -13,6 +13,7 @@ import soundfile
 from cycler import cycler
 from IPython.display import Audio, display
 from matplotlib.colors import LinearSegmentedColormap
+from PIL import Image
 
 from .codecs.notes import check, to_midi
 from .score import DURATION, ONSET, PITCH, VOICE, VOICES
@@ -76,8 +77,10 @@ def figure(fig: plt.Figure, alt: str, text: str = "") -> None:
     ValueError if alt is empty.
     """
     _described(alt)
-    png = io.BytesIO()
-    fig.savefig(png, format="png", metadata={"Software": None})
+    full, png = io.BytesIO(), io.BytesIO()
+    fig.savefig(full)
+    colors = Image.open(full).convert("RGB").quantize(256, dither=Image.Dither.NONE)  # a third of the size
+    colors.save(png, "PNG", optimize=True)
     width = round(fig.get_figwidth() * 100)
     plt.close(fig)
     data = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": text or alt}
