@@ -368,7 +368,7 @@ MISCONCEPTIONS = {
 
 
 # %% [markdown]
-# ## 04.6 · debug · 20 min · ●●●○○ · A forger who spoils the detective
+# ## 04.6 · debug · 20 min · ●●●○○ · A forger that learns in the wrong turn
 #
 # `turn` computes what the detective wants and lets it learn. Afterwards, somebody noticed, the *forger* has a gradient as
 # well. Measure it: which parameters have a gradient after `turn`? Then write `mended`. The function with the bug stands
@@ -445,7 +445,7 @@ MISCONCEPTIONS = {
 #
 # Write `recipe()`: a dictionary with `turns`, `momentum` and `gamma` for the chapter's `compete`, such that its six games
 # cover the ring sooner or with better forgeries than "no momentum". The score is the share of good forgeries, with all
-# heaps covered; hold it against the chapter's table. The check asks only for what any recipe has to keep.
+# heaps covered; hold it against the chapter's table, and against the plain circle of section 4. The check asks only for what any recipe has to keep.
 
 
 # %% nbgrader={"grade": false, "grade_id": "04-7", "locked": false, "schema_version": 3, "solution": true, "task": false}

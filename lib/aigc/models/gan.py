@@ -17,7 +17,7 @@ class Config:
     shape: tuple[int, ...] = (2,)  # of an example: (d,), a point with d coordinates, or (1, 28, 28), an image
     noise: int = 2  # numbers in z
     width: int = 64  # of a hidden layer; channels of an image at half its size, twice as many at a quarter
-    spectral: bool = False  # D's layers have slope 1 at most (Miyato et al. 2018)
+    spectral: bool = False  # D's weights, as matrices, stretch by about 1 at most (Miyato et al. 2018)
     statistic: bool = False  # D sees how much the examples of a batch differ (Karras et al. 2018)
 
     def __post_init__(self):
@@ -123,7 +123,8 @@ def deviation(h: Tensor) -> Tensor:
     return (h.var(-2, correction=0) + 1e-8).sqrt().mean(-1)
 
 
-# What D wants, of its scores for real and fake examples, (B,) each; and what G wants. In nats, but for the last two.
+# What D wants, of its scores for real and fake examples, (B,) each; and what G wants. The first three are in nats, the
+# others in units of the score.
 
 
 def cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
