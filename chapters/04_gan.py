@@ -212,7 +212,7 @@ def judge(model: nn.Module, step: int, g: torch.Generator) -> torch.Tensor:
 
 
 recipe = Recipe(steps=500, lr=0.01, ema=0.98, seed=course.seed())
-train(detectives, judge, recipe, progress=False)
+history = train(detectives, judge, recipe, progress=False)
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
