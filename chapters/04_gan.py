@@ -191,6 +191,7 @@ def crowd(networks: list[nn.Module], spectral: bool = False) -> nn.Module:
 
 
 # %%
+torch.set_num_threads(1)  # with nets as small as these, two cores wait for each other
 config = gan.Config(shape=(1,), width=32)
 nets = [gan.Detective(config) for _ in path]
 detectives = crowd(nets).to(device)
@@ -504,7 +505,6 @@ assert circle[0] == 8 and abs(circle_good[0] - 16 * math.asin(0.075) / math.pi) 
 
 # %%
 GAMES = 6
-torch.set_num_threads(1)  # with nets as small as these, two cores wait for each other
 
 
 class Studio(nn.Module):
@@ -519,15 +519,15 @@ class Studio(nn.Module):
 
 
 # %%
-def compete(turns=1, ema=0.0, momentum=0.9, game="non-saturating", gamma=0, lam=0, **options):
+def compete(turns=1, ema=0.0, momentum=0.9, game="non-saturating", gamma=0, lam=0, film=False, **o):
     recipe = Recipe(steps=600, lr=0.001, momentum=momentum, ema=ema, seed=course.seed())
-    studio, frames, counts = Studio(**options).to(device), [], []
+    studio, frames, counts = Studio(**o).to(device), [], []
     noise = torch.randn(GAMES, 1000, 2, generator=torch.Generator().manual_seed(course.seed()))
 
     def loss(studio, step, g):
         if step % 50 == 0:
             counts.append(count(studio.G(noise.to(device)).detach())[0])
-        if step in (0, 75, 150, 300, 599):
+        if film and step in (0, 75, 150, 300, 599):
             first = lambda net: lambda x: net(x.to(device).expand(GAMES, -1, -1))[0]
             frames.append(photograph(first(studio.G), first(studio.D), ring(1, 200, g)[0], step))
         for _ in range(turns):
@@ -555,7 +555,7 @@ def compete(turns=1, ema=0.0, momentum=0.9, game="non-saturating", gamma=0, lam=
 
 # %%
 RECIPES = {
-    "plain": {},
+    "plain": {"film": True},
     "saturating loss": {"game": "saturating"},
     "hinge loss": {"game": "hinge"},
     "Wasserstein, gradient penalty": {"game": "wasserstein", "lam": 1},
@@ -564,7 +564,7 @@ RECIPES = {
     "minibatch statistic": {"statistic": True},
     "moving average": {"ema": 0.98},
     "four turns": {"turns": 4},
-    "no momentum": {"momentum": 0.0},
+    "no momentum": {"momentum": 0.0, "film": True},
     "Wasserstein, four turns": {"game": "wasserstein", "lam": 1, "turns": 4},
     "Wasserstein, no momentum": {"game": "wasserstein", "lam": 1, "momentum": 0.0},
 }
@@ -818,12 +818,12 @@ game, frames = gan.GAN(gan.Config()), []
 def forge(game, step, g):
     real = own[torch.randint(len(own), (128,), generator=g)]
     real = real + 0.02 * torch.randn(128, 2, generator=g)
-    if step in (0, 100, 300, 600, 999):
+    if step in (0, 100, 250, 500, 799):
         frames.append(photograph(game.G, game.D, real, step))
     yield from gan.loss(game, real, g, gamma=0.1)
 
 
-recipe = Recipe(steps=1000, lr=0.002, momentum=0.0, seed=course.seed())
+recipe = Recipe(steps=800, lr=0.002, momentum=0.0, seed=course.seed())
 train(game, forge, recipe, progress=False)
 name = "a bird" if MINE is None and not pad.strokes else "yours"
 alt = "A film strip: the forgeries begin as a clump and end along the drawn shape."
