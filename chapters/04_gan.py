@@ -525,7 +525,7 @@ def compete(turns=1, ema=0.0, momentum=0.9, game="non-saturating", gamma=0, lam=
     noise = torch.randn(GAMES, 1000, 2, generator=torch.Generator().manual_seed(course.seed()))
 
     def loss(studio, step, g):
-        if step % 50 == 0:
+        if film and step % 50 == 0:
             counts.append(count(studio.G(noise.to(device)).detach())[0])
         if film and step in (0, 75, 150, 300, 599):
             first = lambda net: lambda x: net(x.to(device).expand(GAMES, -1, -1))[0]
@@ -874,7 +874,7 @@ before, (heaps, good) = results["no momentum"], count(drawn)
 assert heaps.mean() < before["heaps"].mean() - 3 and good.mean() > before["good"].mean() + 0.2
 
 # %% tags=["nbval-ignore-output"]
-print("heaps covered: before", sorted(before["heaps"]), " after", sorted(heaps))
+print("heaps covered: before", sorted(before["heaps"].tolist()), " after", sorted(heaps.tolist()))
 print(f"good forgeries: before {before['good'].mean():.0%}, after {good.mean():.0%}")
 
 # %% [markdown]
