@@ -29,12 +29,14 @@ def game(p, q):
 # %% nbgrader={"grade": true, "grade_id": "04-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
 def check_game(game):
     got = game(np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6]))
-    assert got is not None and len(got) == 2, "return two things: the answers of the detective, and what they earn"
+    two = isinstance(got, (tuple, list)) and len(got) == 2
+    assert two, "return two things: the answers of the detective, and what they earn"
     D, V = got
     assert np.shape(D) == (3,), f"one answer for each kind of coin: expected 3, got an array of shape {np.shape(D)}"
     assert not np.allclose(D, [1 / 6, 1 / 2, 3 / 4]), "the labels are swapped: D is how probable it is that x is *real*"
     assert not np.allclose(D, [5, 1, 1 / 3]), "this is the ratio p/q; a probability lies between 0 and 1"
     assert np.allclose(D, [5 / 6, 1 / 2, 1 / 4]), f"of the first kind five of six coins are real; you say {D}"
+    assert V is not None and np.shape(V) in ((), (1,)), "what they earn is one number: sum over the kinds of coins"
     right = 0.5 * np.log(5 / 6) + 0.3 * np.log(1 / 2) + 0.2 * np.log(1 / 4)
     assert not np.isclose(V, right), "the false coins pay too: add the mean of log(1 - D) under q"
     right += 0.1 * np.log(1 / 6) + 0.3 * np.log(1 / 2) + 0.6 * np.log(3 / 4)
@@ -42,7 +44,8 @@ def check_game(game):
     assert not np.isclose(V, -right), "this is the detective's loss; what it earns has the other sign"
     assert not np.isclose(V, right / np.log(2)), "in nats: natural logarithms"
     assert np.isclose(V, right), f"expected {right:.4f} nats, got {V}"
-    assert np.isclose(game(np.full(4, 0.25), np.full(4, 0.25))[1], -math.log(4))
+    V = game(np.full(4, 0.25), np.full(4, 0.25))[1]
+    assert np.isclose(V, -math.log(4)), f"four kinds, a perfect forger: it earns -log 4 = {-math.log(4):.4f}, not {V}"
 
 
 check_game(game)
@@ -63,7 +66,9 @@ def pulls(score):
 # %% nbgrader={"grade": true, "grade_id": "04-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
 def check_pulls(pulls):
     got = pulls(-2.0)
-    assert got is not None and len(got) == 2, "return two numbers: the pull of the saturating loss, then of the other"
+    two = isinstance(got, (tuple, list)) and len(got) == 2 and all(x is not None and np.shape(x) == () for x in got)
+    assert two, "return two numbers: the pull of the saturating loss, then of the other"
+    got = tuple(map(float, got))
     D = 1 / (1 + math.exp(2))
     assert not np.allclose(got, (1 - D, D)), (
         "exchanged: log(1 - D) is the one that is flat where the detective is sure of a fake, at low scores"
@@ -71,14 +76,14 @@ def check_pulls(pulls):
     assert not np.allclose(got, (-D, -(1 - D))), "the pull is *minus* the derivative: both losses want a higher score"
     assert not np.allclose(got, (1 / (1 - D), 1 / D)), "this is the slope in D; the score is one sigmoid further"
     assert np.allclose(got, (D, 1 - D)), f"at the score -2: expected {D:.4f} and {1 - D:.4f}, got {got}"
-    assert np.allclose(pulls(0.0), (0.5, 0.5)), "where the detective knows nothing, both pull alike"
+    assert np.allclose(tuple(map(float, pulls(0.0))), (0.5, 0.5)), "where the detective knows nothing, both pull alike"
     try:
-        sure = pulls(-800.0), pulls(800.0)
+        sure = [tuple(map(float, pulls(score))) for score in (-800.0, 800.0)]
     except OverflowError as error:
         raise AssertionError(
             "exp(800) is too large for a float: take the form of the sigmoid that fits the sign"
         ) from error
-    assert np.allclose(sure, ((0, 1), (1, 0)))
+    assert np.allclose(sure, ((0, 1), (1, 0))), f"at -800 expected (0, 1), at 800 (1, 0), not {sure}; inf / inf is nan"
 
 
 check_pulls(pulls)
@@ -100,8 +105,11 @@ def noisy(theta, s):
 def check_noisy(noisy):
     got = noisy(1.0, 1.0)
     assert got is not None, "nothing came back: `return` the divergence"
+    assert np.ndim(got) == 0, "one number: sum over the ruler"
     far = noisy(40.0, 1.0)
-    assert math.isfinite(got) and math.isfinite(far), "far from its bell a density is exactly 0: 0 log 0 counts as 0"
+    for value in (got, far):
+        assert not math.isnan(value), "far from its bell a density is exactly 0: 0 log 0 counts as 0"
+        assert not math.isinf(value), "far out the mixture rounds to 0 before p does: leave out densities below 1e-300"
     right = 0.11142
     assert not math.isclose(got, 2 * right, rel_tol=1e-3), "this is twice the JSD: it is the *mean* of the two KL"
     assert not math.isclose(got, 0.5, rel_tol=1e-3), "this is KL(p|q): both are compared with the mixture m = (p + q)/2"
@@ -109,6 +117,11 @@ def check_noisy(noisy):
     assert math.isclose(got, right, rel_tol=1e-3), f"two bells one deviation apart: expected {right}, got {got}"
     assert math.isclose(far, math.log(2), rel_tol=1e-3), f"two clouds that do not meet: log 2, not {far}"
     assert noisy(1.0, 2.0) < noisy(1.0, 0.5), "more noise on both makes them more alike"
+    wide, lighter = noisy(2.0, 2.0), noisy(-1.0, 1.0)
+    assert math.isclose(wide, right, rel_tol=1e-3), (
+        f"s is the deviation, not the variance: at (2, 2) {right}, not {wide}"
+    )
+    assert math.isclose(lighter, right, rel_tol=1e-3), f"theta may be negative: at (-1, 1) {right}, not {lighter}"
     assert noisy(1.1, 1.0) > noisy(1.0, 1.0), "here is the slope that was bought"
 
 
@@ -138,14 +151,21 @@ def check_growth(growth):
     got = growth(together, 0.5)
     assert got is not None and np.ndim(got) == 0, "one number: the largest modulus of the eigenvalues"
     assert not np.iscomplexobj(got), "an eigenvalue may be complex: take its modulus"
-    assert not math.isclose(got, 1.0), "the real part alone does not see the rotation: take the modulus"
-    assert not math.isclose(got, 1.25), "this is the determinant, the product of *two* eigenvalues"
-    assert math.isclose(got, math.sqrt(1.25)), f"expected sqrt(1 + 0.25) = {math.sqrt(1.25):.4f}, got {got}"
+    assert not math.isclose(got, 1.0, rel_tol=1e-3), "the real part alone does not see the rotation: take the modulus"
+    assert not math.isclose(got, 1.25, rel_tol=1e-3), "this is the determinant, the product of *two* eigenvalues"
+    assert math.isclose(got, math.sqrt(1.25), rel_tol=1e-3), (
+        f"expected sqrt(1 + 0.25) = {math.sqrt(1.25):.4f}, got {got}"
+    )
     uneven = lambda x, y, lr: (0.9 * x + y, 0.5 * y)
-    assert math.isclose(growth(uneven, 0.1), 0.9), (
+    assert math.isclose(growth(uneven, 0.1), 0.9, rel_tol=1e-3), (
         "the *largest* eigenvalue wins in the long run, not one step's factor"
     )
-    assert math.isclose(growth(twice, 0.2), 1.0)  # it circles, as with one turn: on an ellipse
+    mirrored = lambda x, y, lr: (0.5 * x, x - 0.9 * y)
+    assert math.isclose(growth(mirrored, 0.1), 0.9, rel_tol=1e-3), (
+        "an eigenvalue of -0.9 outweighs one of 0.5: first the moduli, then the maximum"
+    )
+    got = growth(twice, 0.2)
+    assert math.isclose(got, 1.0, rel_tol=1e-3), f"`twice` goes round an ellipse, and comes no nearer: 1, not {got}"
 
 
 check_growth(growth)
@@ -170,12 +190,20 @@ def check_slopes(slopes):
     assert torch.is_tensor(got), "return a tensor, one norm for each row"
     assert got.shape != (), "one norm a row: what is averaged, and when, is decided later"
     assert got.shape == (3,), f"expected the shape (3,), got {tuple(got.shape)}"
+    assert got.dtype == x.dtype, f"float64 in, float64 out, not {got.dtype}"
     right = torch.tensor([5.0, 1.0, 1.0], dtype=torch.float64)
     assert not torch.allclose(got, right / 3, atol=1e-4), "use the sum of the scores: a mean divides each slope by B"
     assert not torch.allclose(got, right**2, atol=1e-4), "this is the square of the norm"
     assert torch.allclose(got, right, atol=1e-4), f"expected {right.tolist()}, got {got.tolist()}"
     layer = nn.Linear(2, 1).double()
-    assert slopes(lambda x: layer(x)[:, 0], x).requires_grad, "no graph: create_graph=True lets D learn from its slope"
+    nn.init.ones_(layer.weight)  # a plane, whose slope is the norm of its weights everywhere
+    got = slopes(lambda x: layer(x)[:, 0], x)
+    assert got.requires_grad, "no graph: create_graph=True lets D learn from its slope"
+    learnt = torch.autograd.grad(got.sum(), layer.weight, allow_unused=True)[0]
+    right = torch.full((1, 2), 3 / math.sqrt(2), dtype=torch.float64)
+    assert learnt is not None and torch.allclose(learnt, right, atol=1e-4), (
+        f"the graph has to lead back to the weights of D: of a plane they learn {right.tolist()}, not {learnt}"
+    )
 
 
 check_slopes(slopes)
@@ -192,19 +220,26 @@ def penalties(D, real, fake, t):
 
 # %% nbgrader={"grade": true, "grade_id": "04-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
 def check_penalties(penalties):
-    bowl = lambda x: x.square().sum(-1) / 2
-    real = torch.tensor([[3.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
-    fake = torch.tensor([[1.0, 0.0], [0.0, 5.0]], dtype=torch.float64)
-    t = torch.tensor([0.5, 0.25], dtype=torch.float64)
+    bowl, layer = lambda x: x.square().sum(-1) / 2, nn.Linear(2, 1).double()
+    real = torch.tensor([[3.0, 0.0], [0.6, 0.8]], dtype=torch.float64)
+    fake, t = torch.tensor([[1.0, 0.0], [3.0, 4.0]], dtype=torch.float64), torch.tensor([0.5, 0.25]).double()
     got = penalties(bowl, real, fake, t)
-    assert got is not None and len(got) == 2, "return two penalties: R1, then the gradient penalty"
-    r1, penalty = (float(torch.as_tensor(value).detach()) for value in got)
+    assert isinstance(got, (tuple, list)) and len(got) == 2, "return two penalties: R1, then the gradient penalty"
+    single = all(torch.is_tensor(value) and value.shape == () for value in got)
+    assert single, "each penalty is a tensor with one number: the mean"
+    r1, penalty = (float(value.detach()) for value in got)
     assert not math.isclose(r1, 6.5, rel_tol=1e-4), "R1 is charged at the *real* examples, not at the fakes"
     assert not math.isclose(r1, 5.0, rel_tol=1e-4), "without the factor 1/2: (4.8) begins with gamma / 2"
     assert not math.isclose(r1, 2.0, rel_tol=1e-4), "the mean of the squares, not the square of the mean"
     assert math.isclose(r1, 2.5, rel_tol=1e-4), f"slopes 3 and 1: (9 + 1) / 2 / 2 = 2.5, not {r1}"
     assert not math.isclose(penalty, 1.0, rel_tol=1e-4), "t is exchanged: at t = 1 the point is the real one"
+    assert not math.isclose(penalty, 4.0685, rel_tol=1e-4), "one t for each *pair*, not for each column: t[:, None]"
     assert math.isclose(penalty, (1 + 9) / 2, rel_tol=1e-4), f"slopes 2 and 4: (1 + 9) / 2 = 5, not {penalty}"
+    assert penalties(bowl, real / 6, fake / 10, t)[1] > 0.1, "slopes *below* 1 are charged too"
+    flat = penalties(bowl, real[:1], -real[:1], t[:1])[1].item()
+    assert math.isclose(flat, 1, rel_tol=1e-4), f"the slope *at* that point: halfway the bowl is flat: 1, not {flat}"
+    got = penalties(lambda x: layer(x)[:, 0], real, fake, t)
+    assert all(value.requires_grad for value in got), "cut off: D has to learn from both penalties"
 
 
 check_penalties(penalties)
@@ -234,6 +269,8 @@ def check_mended(mended):
     G, D, real, z = nn.Linear(2, 3), nn.Linear(3, 1), torch.randn(5, 3), torch.randn(5, 2)
     with torch.no_grad():
         right = (softplus(-D(real)).mean() + softplus(D(G(z))).mean()).item()
+    parts = softplus(-D(real)).mean(), softplus(D(G(z).detach())).mean()
+    from_real, from_fake = (torch.autograd.grad(part, D.weight)[0] for part in parts)
     got = mended(G, D, real, z)
     assert got is not None, "return the loss, as `turn` does"
     assert D.weight.grad is not None, "now the detective learns nothing: only the forgeries must be cut off"
@@ -242,10 +279,10 @@ def check_mended(mended):
     )
     assert not math.isclose(got, right / 2, rel_tol=1e-4), "without the factor 1/2: it is a sum of two means"
     assert math.isclose(got, right, rel_tol=1e-5), f"the loss itself is right as it is: {right:.4f}, not {got}"
-    fakes = D.weight.grad.clone()
-    D.zero_grad()
-    softplus(-D(real)).mean().backward()
-    assert not torch.allclose(fakes, D.weight.grad), "the detective has to learn from the fakes, too"
+    learnt = D.weight.grad
+    assert not torch.allclose(learnt, from_real), "the detective has to learn from the fakes, too"
+    assert torch.allclose(learnt, from_real + from_fake), "the detective has to learn from all of the loss, as it is"
+    assert all(weight.requires_grad for weight in G.parameters()), "do not freeze the forger: it learns in its own turn"
 
 
 check_mended(mended)
@@ -267,8 +304,13 @@ def recipe():
 def check_recipe(recipe):
     got = recipe()
     assert isinstance(got, dict) and set(got) == {"turns", "momentum", "gamma"}, "a dictionary with the three keys"
-    assert isinstance(got["turns"], int) and 1 <= got["turns"] <= 5, "one to five turns: more is unfair to the clock"
+    for name, value in got.items():
+        number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+        assert number, f"{name} is one number, not {value!r}"
+    whole = isinstance(got["turns"], (int, np.integer))
+    assert whole and 1 <= got["turns"] <= 5, "one to five whole turns: more is unfair to the clock"
     assert 0 <= got["momentum"] < 1, "momentum lies from 0 to below 1"
+    assert math.isfinite(got["gamma"]), f"gamma has to be finite, not {got['gamma']}"
     assert got["gamma"] >= 0, "a negative penalty would be a reward for steepness"
 
 

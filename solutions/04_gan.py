@@ -34,12 +34,14 @@ def game(p, q):
 # %% nbgrader={"grade": true, "grade_id": "04-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_game(game):
     got = game(np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6]))
-    assert got is not None and len(got) == 2, "return two things: the answers of the detective, and what they earn"
+    two = isinstance(got, (tuple, list)) and len(got) == 2
+    assert two, "return two things: the answers of the detective, and what they earn"
     D, V = got
     assert np.shape(D) == (3,), f"one answer for each kind of coin: expected 3, got an array of shape {np.shape(D)}"
     assert not np.allclose(D, [1 / 6, 1 / 2, 3 / 4]), "the labels are swapped: D is how probable it is that x is *real*"
     assert not np.allclose(D, [5, 1, 1 / 3]), "this is the ratio p/q; a probability lies between 0 and 1"
     assert np.allclose(D, [5 / 6, 1 / 2, 1 / 4]), f"of the first kind five of six coins are real; you say {D}"
+    assert V is not None and np.shape(V) in ((), (1,)), "what they earn is one number: sum over the kinds of coins"
     right = 0.5 * np.log(5 / 6) + 0.3 * np.log(1 / 2) + 0.2 * np.log(1 / 4)
     assert not np.isclose(V, right), "the false coins pay too: add the mean of log(1 - D) under q"
     right += 0.1 * np.log(1 / 6) + 0.3 * np.log(1 / 2) + 0.6 * np.log(3 / 4)
@@ -47,7 +49,8 @@ def check_game(game):
     assert not np.isclose(V, -right), "this is the detective's loss; what it earns has the other sign"
     assert not np.isclose(V, right / np.log(2)), "in nats: natural logarithms"
     assert np.isclose(V, right), f"expected {right:.4f} nats, got {V}"
-    assert np.isclose(game(np.full(4, 0.25), np.full(4, 0.25))[1], -math.log(4))
+    V = game(np.full(4, 0.25), np.full(4, 0.25))[1]
+    assert np.isclose(V, -math.log(4)), f"four kinds, a perfect forger: it earns -log 4 = {-math.log(4):.4f}, not {V}"
 
 
 check_game(game)
@@ -67,6 +70,10 @@ MISCONCEPTIONS = {
     "sign": (lambda p, q: _game(p, q, factor=-1.0), "other sign"),
     "bits": (lambda p, q: _game(p, q, factor=1 / np.log(2)), "in nats"),
     "nothing": (lambda p, q: None, "return two things"),
+    "a set": (lambda p, q: {1, 2}, "return two things"),
+    "not summed": (lambda p, q: (p / (p + q), p * np.log(p / (p + q)) + q * np.log(q / (p + q))), "is one number"),
+    "no value": (lambda p, q: (p / (p + q), None), "is one number"),
+    "always three kinds": (lambda p, q: _game(p, q, factor=3 / len(p)), "a perfect forger"),
 }
 ### END HIDDEN TESTS
 
@@ -90,7 +97,9 @@ def pulls(score):
 # %% nbgrader={"grade": true, "grade_id": "04-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_pulls(pulls):
     got = pulls(-2.0)
-    assert got is not None and len(got) == 2, "return two numbers: the pull of the saturating loss, then of the other"
+    two = isinstance(got, (tuple, list)) and len(got) == 2 and all(x is not None and np.shape(x) == () for x in got)
+    assert two, "return two numbers: the pull of the saturating loss, then of the other"
+    got = tuple(map(float, got))
     D = 1 / (1 + math.exp(2))
     assert not np.allclose(got, (1 - D, D)), (
         "exchanged: log(1 - D) is the one that is flat where the detective is sure of a fake, at low scores"
@@ -98,14 +107,14 @@ def check_pulls(pulls):
     assert not np.allclose(got, (-D, -(1 - D))), "the pull is *minus* the derivative: both losses want a higher score"
     assert not np.allclose(got, (1 / (1 - D), 1 / D)), "this is the slope in D; the score is one sigmoid further"
     assert np.allclose(got, (D, 1 - D)), f"at the score -2: expected {D:.4f} and {1 - D:.4f}, got {got}"
-    assert np.allclose(pulls(0.0), (0.5, 0.5)), "where the detective knows nothing, both pull alike"
+    assert np.allclose(tuple(map(float, pulls(0.0))), (0.5, 0.5)), "where the detective knows nothing, both pull alike"
     try:
-        sure = pulls(-800.0), pulls(800.0)
+        sure = [tuple(map(float, pulls(score))) for score in (-800.0, 800.0)]
     except OverflowError as error:
         raise AssertionError(
             "exp(800) is too large for a float: take the form of the sigmoid that fits the sign"
         ) from error
-    assert np.allclose(sure, ((0, 1), (1, 0)))
+    assert np.allclose(sure, ((0, 1), (1, 0))), f"at -800 expected (0, 1), at 800 (1, 0), not {sure}; inf / inf is nan"
 
 
 check_pulls(pulls)
@@ -116,12 +125,20 @@ def _sigma(a):
     return float(torch.tensor(a, dtype=torch.float64).sigmoid())
 
 
+def _of_infinity(a):
+    with np.errstate(all="ignore"):
+        D = np.exp(a) / (1 + np.exp(a))
+    return D, 1 - D
+
+
 MISCONCEPTIONS = {
     "saturating called non-saturating": (lambda a: (1 - _sigma(a), _sigma(a)), "exchanged"),
     "sign": (lambda a: (-_sigma(a), _sigma(a) - 1), "both losses want a higher score"),
     "slope in D": (lambda a: (1 / (1 - _sigma(a)), 1 / _sigma(a)), "one sigmoid further"),
     "overflow": (lambda a: (1 / (1 + math.exp(-a)), 1 - 1 / (1 + math.exp(-a))), "too large for a float"),
     "one": (lambda a: None, "return two numbers"),
+    "only one of two": (lambda a: (_sigma(a), None), "return two numbers"),
+    "nan": (_of_infinity, "inf / inf"),
 }
 ### END HIDDEN TESTS
 
@@ -149,8 +166,11 @@ def noisy(theta, s):
 def check_noisy(noisy):
     got = noisy(1.0, 1.0)
     assert got is not None, "nothing came back: `return` the divergence"
+    assert np.ndim(got) == 0, "one number: sum over the ruler"
     far = noisy(40.0, 1.0)
-    assert math.isfinite(got) and math.isfinite(far), "far from its bell a density is exactly 0: 0 log 0 counts as 0"
+    for value in (got, far):
+        assert not math.isnan(value), "far from its bell a density is exactly 0: 0 log 0 counts as 0"
+        assert not math.isinf(value), "far out the mixture rounds to 0 before p does: leave out densities below 1e-300"
     right = 0.11142
     assert not math.isclose(got, 2 * right, rel_tol=1e-3), "this is twice the JSD: it is the *mean* of the two KL"
     assert not math.isclose(got, 0.5, rel_tol=1e-3), "this is KL(p|q): both are compared with the mixture m = (p + q)/2"
@@ -158,6 +178,11 @@ def check_noisy(noisy):
     assert math.isclose(got, right, rel_tol=1e-3), f"two bells one deviation apart: expected {right}, got {got}"
     assert math.isclose(far, math.log(2), rel_tol=1e-3), f"two clouds that do not meet: log 2, not {far}"
     assert noisy(1.0, 2.0) < noisy(1.0, 0.5), "more noise on both makes them more alike"
+    wide, lighter = noisy(2.0, 2.0), noisy(-1.0, 1.0)
+    assert math.isclose(wide, right, rel_tol=1e-3), (
+        f"s is the deviation, not the variance: at (2, 2) {right}, not {wide}"
+    )
+    assert math.isclose(lighter, right, rel_tol=1e-3), f"theta may be negative: at (-1, 1) {right}, not {lighter}"
     assert noisy(1.1, 1.0) > noisy(1.0, 1.0), "here is the slope that was bought"
 
 
@@ -165,14 +190,14 @@ check_noisy(noisy)
 
 
 ### BEGIN HIDDEN TESTS
-def _bells(theta, s):
-    x = np.linspace(-20, 60, 80001)
+def _bells(theta, s, ruler=(-20, 60)):
+    x = np.linspace(*ruler, 80001)
     p, q = (np.exp(-0.5 * ((x - mean) / s) ** 2) / (s * math.sqrt(2 * math.pi)) for mean in (0.0, theta))
     return p, q, (p + q) / 2, x[1] - x[0]
 
 
-def _jsd(theta, s, factor=0.5):
-    p, q, m, dx = _bells(theta, s)
+def _jsd(theta, s, factor=0.5, ruler=(-20, 60)):
+    p, q, m, dx = _bells(theta, s, ruler)
     seen = [w > 1e-300 for w in (p, q)]
     return factor * sum((w[s] * np.log(w[s] / m[s])).sum() for w, s in zip((p, q), seen)) * dx
 
@@ -183,12 +208,22 @@ def _careless(theta, s):
         return 0.5 * (p * np.log(p / m) + q * np.log(q / m)).sum() * dx
 
 
+def _without_zeros(theta, s):
+    p, q, m, dx = _bells(theta, s, (-60, 60))
+    with np.errstate(all="ignore"):
+        return 0.5 * sum((w[w > 0] * np.log(w[w > 0] / m[w > 0])).sum() for w in (p, q)) * dx
+
+
 MISCONCEPTIONS = {
     "sum": (lambda theta, s: _jsd(theta, s, 1.0), "twice the JSD"),
     "KL": (lambda theta, s: theta**2 / (2 * s**2), "compared with the mixture"),
     "bits": (lambda theta, s: _jsd(theta, s) / math.log(2), "in nats"),
     "0 log 0": (_careless, "0 log 0"),
     "noise ignored": (lambda theta, s: _jsd(theta, 1.0), "more noise"),
+    "not summed": (lambda theta, s: _bells(theta, s)[0], "sum over the ruler"),
+    "only exact zeros left out": (_without_zeros, "below 1e-300"),
+    "variance": (lambda theta, s: _jsd(theta, math.sqrt(s)), "not the variance"),
+    "ruler turned round": (lambda theta, s: _jsd(theta, s, ruler=(-8 * theta, 9 * theta)), "may be negative"),
 }
 ### END HIDDEN TESTS
 
@@ -220,14 +255,21 @@ def check_growth(growth):
     got = growth(together, 0.5)
     assert got is not None and np.ndim(got) == 0, "one number: the largest modulus of the eigenvalues"
     assert not np.iscomplexobj(got), "an eigenvalue may be complex: take its modulus"
-    assert not math.isclose(got, 1.0), "the real part alone does not see the rotation: take the modulus"
-    assert not math.isclose(got, 1.25), "this is the determinant, the product of *two* eigenvalues"
-    assert math.isclose(got, math.sqrt(1.25)), f"expected sqrt(1 + 0.25) = {math.sqrt(1.25):.4f}, got {got}"
+    assert not math.isclose(got, 1.0, rel_tol=1e-3), "the real part alone does not see the rotation: take the modulus"
+    assert not math.isclose(got, 1.25, rel_tol=1e-3), "this is the determinant, the product of *two* eigenvalues"
+    assert math.isclose(got, math.sqrt(1.25), rel_tol=1e-3), (
+        f"expected sqrt(1 + 0.25) = {math.sqrt(1.25):.4f}, got {got}"
+    )
     uneven = lambda x, y, lr: (0.9 * x + y, 0.5 * y)
-    assert math.isclose(growth(uneven, 0.1), 0.9), (
+    assert math.isclose(growth(uneven, 0.1), 0.9, rel_tol=1e-3), (
         "the *largest* eigenvalue wins in the long run, not one step's factor"
     )
-    assert math.isclose(growth(twice, 0.2), 1.0)  # it circles, as with one turn: on an ellipse
+    mirrored = lambda x, y, lr: (0.5 * x, x - 0.9 * y)
+    assert math.isclose(growth(mirrored, 0.1), 0.9, rel_tol=1e-3), (
+        "an eigenvalue of -0.9 outweighs one of 0.5: first the moduli, then the maximum"
+    )
+    got = growth(twice, 0.2)
+    assert math.isclose(got, 1.0, rel_tol=1e-3), f"`twice` goes round an ellipse, and comes no nearer: 1, not {got}"
 
 
 check_growth(growth)
@@ -242,6 +284,7 @@ MISCONCEPTIONS = {
     "complex": (lambda rule, lr: _eigen(rule, lr)[0] + 0j, "take its modulus"),
     "real part": (lambda rule, lr: _eigen(rule, lr).real.max(), "does not see the rotation"),
     "determinant": (lambda rule, lr: abs(np.prod(_eigen(rule, lr))), "determinant"),
+    "modulus of the maximum": (lambda rule, lr: abs(_eigen(rule, lr).max()), "outweighs"),
     "one step": (lambda rule, lr: math.hypot(*rule(1.0, 1.0, lr)) / math.sqrt(2), "in the long run"),
 }
 ### END HIDDEN TESTS
@@ -275,12 +318,20 @@ def check_slopes(slopes):
     assert torch.is_tensor(got), "return a tensor, one norm for each row"
     assert got.shape != (), "one norm a row: what is averaged, and when, is decided later"
     assert got.shape == (3,), f"expected the shape (3,), got {tuple(got.shape)}"
+    assert got.dtype == x.dtype, f"float64 in, float64 out, not {got.dtype}"
     right = torch.tensor([5.0, 1.0, 1.0], dtype=torch.float64)
     assert not torch.allclose(got, right / 3, atol=1e-4), "use the sum of the scores: a mean divides each slope by B"
     assert not torch.allclose(got, right**2, atol=1e-4), "this is the square of the norm"
     assert torch.allclose(got, right, atol=1e-4), f"expected {right.tolist()}, got {got.tolist()}"
     layer = nn.Linear(2, 1).double()
-    assert slopes(lambda x: layer(x)[:, 0], x).requires_grad, "no graph: create_graph=True lets D learn from its slope"
+    nn.init.ones_(layer.weight)  # a plane, whose slope is the norm of its weights everywhere
+    got = slopes(lambda x: layer(x)[:, 0], x)
+    assert got.requires_grad, "no graph: create_graph=True lets D learn from its slope"
+    learnt = torch.autograd.grad(got.sum(), layer.weight, allow_unused=True)[0]
+    right = torch.full((1, 2), 3 / math.sqrt(2), dtype=torch.float64)
+    assert learnt is not None and torch.allclose(learnt, right, atol=1e-4), (
+        f"the graph has to lead back to the weights of D: of a plane they learn {right.tolist()}, not {learnt}"
+    )
 
 
 check_slopes(slopes)
@@ -298,6 +349,11 @@ MISCONCEPTIONS = {
     "mean": (lambda D, x: _gradient(D, x, mean=True).norm(dim=-1), "divides each slope by B"),
     "square": (lambda D, x: _gradient(D, x).square().sum(-1), "square of the norm"),
     "no graph": (lambda D, x: _gradient(D, x).norm(dim=-1).detach(), "no graph"),
+    "a graph that leads nowhere": (
+        lambda D, x: _gradient(D, x, graph=False).norm(dim=-1).requires_grad_(),
+        "lead back to the weights",
+    ),
+    "single precision": (lambda D, x: _gradient(D, x).norm(dim=-1).float(), "float64 out"),
 }
 ### END HIDDEN TESTS
 
@@ -329,31 +385,43 @@ def penalties(D, real, fake, t):
 
 # %% nbgrader={"grade": true, "grade_id": "04-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_penalties(penalties):
-    bowl = lambda x: x.square().sum(-1) / 2
-    real = torch.tensor([[3.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
-    fake = torch.tensor([[1.0, 0.0], [0.0, 5.0]], dtype=torch.float64)
-    t = torch.tensor([0.5, 0.25], dtype=torch.float64)
+    bowl, layer = lambda x: x.square().sum(-1) / 2, nn.Linear(2, 1).double()
+    real = torch.tensor([[3.0, 0.0], [0.6, 0.8]], dtype=torch.float64)
+    fake, t = torch.tensor([[1.0, 0.0], [3.0, 4.0]], dtype=torch.float64), torch.tensor([0.5, 0.25]).double()
     got = penalties(bowl, real, fake, t)
-    assert got is not None and len(got) == 2, "return two penalties: R1, then the gradient penalty"
-    r1, penalty = (float(torch.as_tensor(value).detach()) for value in got)
+    assert isinstance(got, (tuple, list)) and len(got) == 2, "return two penalties: R1, then the gradient penalty"
+    single = all(torch.is_tensor(value) and value.shape == () for value in got)
+    assert single, "each penalty is a tensor with one number: the mean"
+    r1, penalty = (float(value.detach()) for value in got)
     assert not math.isclose(r1, 6.5, rel_tol=1e-4), "R1 is charged at the *real* examples, not at the fakes"
     assert not math.isclose(r1, 5.0, rel_tol=1e-4), "without the factor 1/2: (4.8) begins with gamma / 2"
     assert not math.isclose(r1, 2.0, rel_tol=1e-4), "the mean of the squares, not the square of the mean"
     assert math.isclose(r1, 2.5, rel_tol=1e-4), f"slopes 3 and 1: (9 + 1) / 2 / 2 = 2.5, not {r1}"
     assert not math.isclose(penalty, 1.0, rel_tol=1e-4), "t is exchanged: at t = 1 the point is the real one"
+    assert not math.isclose(penalty, 4.0685, rel_tol=1e-4), "one t for each *pair*, not for each column: t[:, None]"
     assert math.isclose(penalty, (1 + 9) / 2, rel_tol=1e-4), f"slopes 2 and 4: (1 + 9) / 2 = 5, not {penalty}"
+    assert penalties(bowl, real / 6, fake / 10, t)[1] > 0.1, "slopes *below* 1 are charged too"
+    flat = penalties(bowl, real[:1], -real[:1], t[:1])[1].item()
+    assert math.isclose(flat, 1, rel_tol=1e-4), f"the slope *at* that point: halfway the bowl is flat: 1, not {flat}"
+    got = penalties(lambda x: layer(x)[:, 0], real, fake, t)
+    assert all(value.requires_grad for value in got), "cut off: D has to learn from both penalties"
 
 
 check_penalties(penalties)
 
 
 ### BEGIN HIDDEN TESTS
-def _penalties(at=None, factor=0.5, swapped=False, outside=False):
+def _penalties(at=None, factor=0.5, swapped=False, outside=False, column=False, least=-math.inf, mean=False):
     def answer(D, real, fake, t):
         r1 = slopes(D, fake if at == "fake" else real)
         r1 = factor * (r1.mean().square() if outside else r1.square().mean())
-        t = (1 - t if swapped else t)[:, None]
-        return r1, (slopes(D, t * real + (1 - t) * fake) - 1).square().mean()
+        if mean:
+            slope = t * slopes(D, real) + (1 - t) * slopes(D, fake)
+        else:
+            t = 1 - t if swapped else t
+            t = t if column else t[:, None]
+            slope = slopes(D, t * real + (1 - t) * fake)
+        return r1, (slope - 1).clamp(min=least).square().mean()
 
     return answer
 
@@ -363,6 +431,11 @@ MISCONCEPTIONS = {
     "no half": (_penalties(factor=1.0), "without the factor"),
     "square of the mean": (_penalties(outside=True), "not the square of the mean"),
     "t swapped": (_penalties(swapped=True), "at t = 1 the point is the real one"),
+    "t by column": (_penalties(column=True), "not for each column"),
+    "one-sided": (_penalties(least=0.0), "are charged too"),
+    "mean of the slopes": (_penalties(mean=True), "halfway the bowl is flat"),
+    "numbers": (lambda *given: [value.item() for value in _penalties()(*given)], "a tensor with one number"),
+    "cut off": (lambda *given: [value.detach() for value in _penalties()(*given)], "from both penalties"),
 }
 ### END HIDDEN TESTS
 
@@ -396,6 +469,8 @@ def check_mended(mended):
     G, D, real, z = nn.Linear(2, 3), nn.Linear(3, 1), torch.randn(5, 3), torch.randn(5, 2)
     with torch.no_grad():
         right = (softplus(-D(real)).mean() + softplus(D(G(z))).mean()).item()
+    parts = softplus(-D(real)).mean(), softplus(D(G(z).detach())).mean()
+    from_real, from_fake = (torch.autograd.grad(part, D.weight)[0] for part in parts)
     got = mended(G, D, real, z)
     assert got is not None, "return the loss, as `turn` does"
     assert D.weight.grad is not None, "now the detective learns nothing: only the forgeries must be cut off"
@@ -404,10 +479,10 @@ def check_mended(mended):
     )
     assert not math.isclose(got, right / 2, rel_tol=1e-4), "without the factor 1/2: it is a sum of two means"
     assert math.isclose(got, right, rel_tol=1e-5), f"the loss itself is right as it is: {right:.4f}, not {got}"
-    fakes = D.weight.grad.clone()
-    D.zero_grad()
-    softplus(-D(real)).mean().backward()
-    assert not torch.allclose(fakes, D.weight.grad), "the detective has to learn from the fakes, too"
+    learnt = D.weight.grad
+    assert not torch.allclose(learnt, from_real), "the detective has to learn from the fakes, too"
+    assert torch.allclose(learnt, from_real + from_fake), "the detective has to learn from all of the loss, as it is"
+    assert all(weight.requires_grad for weight in G.parameters()), "do not freeze the forger: it learns in its own turn"
 
 
 check_mended(mended)
@@ -425,6 +500,20 @@ def _half(G, D, real, z):
     return loss.item()
 
 
+def _learning(real_weight, fake_weight):
+    def answer(G, D, real, z):
+        on_real, on_fake = softplus(-D(real)).mean(), softplus(D(G(z).detach())).mean()
+        (real_weight * on_real + fake_weight * on_fake).backward()
+        return (on_real + on_fake).item()
+
+    return answer
+
+
+def _frozen(G, D, real, z):
+    G.requires_grad_(False)
+    return turn(G, D, real, z)
+
+
 def _real_only(G, D, real, z):
     loss = softplus(-D(real)).mean() + softplus(D(G(z))).mean().detach()
     loss.backward()
@@ -436,6 +525,10 @@ MISCONCEPTIONS = {
     "nothing learns": (_no_learning, "the detective learns nothing"),
     "half": (_half, "without the factor"),
     "cut after D": (_real_only, "learn from the fakes"),
+    "uphill": (_learning(-1, -1), "all of the loss"),
+    "half the gradient": (_learning(0.5, 0.5), "all of the loss"),
+    "fakes only": (_learning(0, 1), "all of the loss"),
+    "forger frozen": (_frozen, "do not freeze"),
 }
 ### END HIDDEN TESTS
 
@@ -459,8 +552,13 @@ def recipe():
 def check_recipe(recipe):
     got = recipe()
     assert isinstance(got, dict) and set(got) == {"turns", "momentum", "gamma"}, "a dictionary with the three keys"
-    assert isinstance(got["turns"], int) and 1 <= got["turns"] <= 5, "one to five turns: more is unfair to the clock"
+    for name, value in got.items():
+        number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+        assert number, f"{name} is one number, not {value!r}"
+    whole = isinstance(got["turns"], (int, np.integer))
+    assert whole and 1 <= got["turns"] <= 5, "one to five whole turns: more is unfair to the clock"
     assert 0 <= got["momentum"] < 1, "momentum lies from 0 to below 1"
+    assert math.isfinite(got["gamma"]), f"gamma has to be finite, not {got['gamma']}"
     assert got["gamma"] >= 0, "a negative penalty would be a reward for steepness"
 
 
@@ -472,5 +570,11 @@ MISCONCEPTIONS = {
     "a hundred turns": (lambda: {"turns": 100, "momentum": 0.0, "gamma": 0.1}, "unfair to the clock"),
     "momentum 1": (lambda: {"turns": 1, "momentum": 1.0, "gamma": 0.1}, "below 1"),
     "reward": (lambda: {"turns": 1, "momentum": 0.5, "gamma": -1.0}, "reward for steepness"),
+    "text": (lambda: {"turns": 1, "momentum": "0.5", "gamma": 0.1}, "momentum is one number"),
+    "yes": (lambda: {"turns": True, "momentum": 0.0, "gamma": 0.1}, "turns is one number"),
+    "nothing": (lambda: {"turns": 1, "momentum": 0.0, "gamma": None}, "gamma is one number"),
+    "a turn and a half": (lambda: {"turns": 1.5, "momentum": 0.0, "gamma": 0.1}, "whole turns"),
+    "momentum nan": (lambda: {"turns": 1, "momentum": math.nan, "gamma": 0.1}, "below 1"),
+    "no end": (lambda: {"turns": 1, "momentum": 0.0, "gamma": math.inf}, "has to be finite"),
 }
 ### END HIDDEN TESTS

@@ -96,3 +96,20 @@ def test_other_images_are_refused(wrong):
 def test_other_tensors_are_refused(wrong, says):
     with pytest.raises(ValueError, match=says):
         images.decode(wrong)
+
+
+def test_shifted_images_are_moved_by_whole_pixels_each_by_its_own_and_black_comes_in():
+    x = torch.rand(60, 1, 5, 7, requires_grad=True)  # no black
+    moved = images.shifted(x, 2, torch.Generator().manual_seed(0))
+    assert moved.shape == x.shape
+    found = set()
+    for one, other in zip(x.detach()[:, 0], moved.detach()[:, 0]):
+        wide = torch.full((9, 11), -1.0)
+        wide[2:7, 2:9] = one
+        at = [(r, c) for r in range(5) for c in range(5) if torch.equal(wide[r : r + 5, c : c + 7], other)]
+        assert len(at) == 1
+        found.add(at[0])
+    assert {r for r, _ in found} == {c for _, c in found} == set(range(5))
+    moved.sum().backward()
+    assert set(x.grad.unique().tolist()) == {0.0, 1.0}  # a pixel that is left outside has no gradient
+    assert torch.equal(images.shifted(x, 0, torch.Generator()), x)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from aigc import data
-from aigc.evaluate.image import label_accuracy, nearest
+from aigc import data, released
+from aigc.evaluate.image import frechet, judged, kernel_distance, label_accuracy, nearest, precision_recall
 from aigc.evaluate.text import nats_per_token
 from aigc.models.gpt import GPT, Config
 
@@ -125,3 +125,75 @@ def test_other_images_are_refused():
         nearest(images, np.zeros((2, 5, 4), np.uint8))
     with pytest.raises(ValueError, match="a label to each"):
         label_accuracy(images, np.zeros(3), images, np.zeros(2))
+
+
+def clouds(seed=0, n=211, m=307, f=7):
+    g = torch.Generator().manual_seed(seed)
+    mix = torch.randn(f, f, generator=g).double()
+    return torch.randn(n, f, generator=g).double() @ mix, torch.randn(m, f, generator=g).double() @ mix.T + 0.3
+
+
+def test_frechet_distance_of_two_gaussians_is_the_closed_form_and_zero_for_itself():
+    # Clouds with exactly these moments: whitened, then stretched. Along one axis it is (m1-m2)^2 + (s1-s2)^2.
+    def cloud(mean, std, seed):
+        x = torch.randn(101, 2, generator=torch.Generator().manual_seed(seed)).double()
+        x = x - x.mean(0)
+        return x @ torch.linalg.inv(torch.linalg.cholesky(torch.cov(x.T)).T) * torch.tensor(std) + torch.tensor(mean)
+
+    a, b = cloud([1.0, -2.0], [3.0, 0.5], 0), cloud([2.0, 1.0], [1.0, 2.0], 1)
+    assert frechet(a, b) == pytest.approx(1 + 9 + 4 + 2.25, abs=1e-8)
+    assert frechet(a, a) == pytest.approx(0, abs=1e-8) and frechet(b, a) == pytest.approx(frechet(a, b))
+    same_mean = cloud([1.0, -2.0], [1.0, 2.0], 1)
+    assert frechet(a, same_mean) == pytest.approx(4 + 2.25, abs=1e-8)  # without the covariances it would be 0
+
+
+def test_frechet_and_kernel_distances_are_those_of_torchmetrics():
+    from torchmetrics.image.fid import _compute_fid
+    from torchmetrics.image.kid import poly_mmd
+
+    a, b = clouds()
+    assert frechet(a, b) == pytest.approx(_compute_fid(a.mean(0), a.T.cov(), b.mean(0), b.T.cov()).item(), rel=1e-6)
+    assert kernel_distance(a[:200], b[:200]) == pytest.approx(poly_mmd(a[:200], b[:200]).item(), rel=1e-9)
+
+
+def test_kernel_distance_is_zero_on_average_for_the_same_kind_and_frechet_is_not():
+    found = []
+    for seed in range(300):
+        x = torch.randn(40, 5, generator=torch.Generator().manual_seed(seed)).double()
+        found.append((kernel_distance(x[:20], x[20:]), frechet(x[:20], x[20:])))
+    kernel, fid = np.array(found).T
+    assert abs(kernel.mean()) < 3 * kernel.std() / np.sqrt(300) and kernel.min() < 0
+    assert fid.mean() > 10 * fid.std() / np.sqrt(300)  # the bias of few images
+
+
+def test_precision_and_recall_of_clouds_whose_answer_is_plain():
+    line = torch.arange(20.0)[:, None] * torch.tensor([[1.0, 0.0]])  # balls of radius 2 inside, k = 2 neighbours: 1
+    assert precision_recall(line, line, k=2) == (1, 1)
+    left, right = line[:10], line[10:]
+    far = right + torch.tensor([100.0, 0.0])
+    assert precision_recall(left, far, k=2) == (0, 0)
+    both = torch.cat([left, far])
+    assert precision_recall(both, left, k=2) == (1, 0.5)  # one mode dropped: all is real, half is missing
+    assert precision_recall(left, both, k=2) == (0.5, 1)
+    # the ball reaches to the k-th neighbour, itself not counted: 1 for k = 1, ends included
+    middle = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
+    assert precision_recall(middle, middle + torch.tensor([0.0, 0.99]), k=1) == (1, 1)
+    assert precision_recall(middle, middle + torch.tensor([0.0, 1.01]), k=1) == (0, 0)
+
+
+@pytest.mark.parametrize("measure", [frechet, kernel_distance, precision_recall])
+def test_clouds_that_cannot_be_compared_are_refused(measure):
+    with pytest.raises(ValueError, match="features must be"):
+        measure(torch.zeros(9, 3), torch.zeros(9, 2))
+    with pytest.raises(ValueError, match="at least"):
+        measure(torch.zeros(9, 3), torch.zeros(1, 3))
+
+
+def test_the_judge_reads_digits_and_its_head_decides_from_its_features():
+    judge, _ = released.load("judge")
+    images, labels = data.digits("test")
+    features, read = judged(judge, images)
+    assert features.shape == (500, 64) and features.dtype == torch.float64 and features.min() == 0
+    assert (read.numpy() == labels).mean() > 0.975
+    with pytest.raises(ValueError, match="28, 28"):
+        judge(torch.zeros(2, 1, 14, 14))

@@ -155,7 +155,7 @@ def test_spectral_normalisation_divides_by_the_largest_singular_value(config):
     D.eval()
     before = {name: buffer.clone() for name, buffer in D.named_buffers()}
     layers = [layer for layer in D.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
-    assert len(layers) == 3
+    assert len(layers) == (3 if config is POINTS else 4)
     for layer in layers:
         original = layer.parametrizations.weight.original.flatten(1)
         assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, abs=1e-6)
@@ -174,6 +174,26 @@ def test_a_stack_of_weights_is_divided_one_by_one():
         bounded(weights)
     largest = torch.linalg.matrix_norm(weights, 2)
     assert torch.allclose(bounded(weights), weights / largest[:, None, None], atol=1e-6)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_vector_that_an_average_has_shortened_gives_the_same_weight(training):
+    torch.manual_seed(0)
+    weights, bounded = torch.randn(3, 5, 7).double(), Bounded(3, 5).double()
+    for _ in range(300):
+        bounded(weights)
+    bounded.train(training)
+    expected = bounded(weights)
+    bounded.u *= 0.3
+    assert torch.allclose(bounded(weights), expected)
+    assert bounded(0 * weights).abs().max() == 0  # and a weight of zeros is no nan
+
+
+def test_a_bounded_detective_looks_twice_before_it_learns():
+    torch.manual_seed(0)
+    D = Detective(Config((3,), width=7, spectral=True))
+    gan.cross_entropy(*map(D, torch.randn(2, 4, 3))).backward()
+    assert all(weight.grad.isfinite().all() for weight in D.parameters())
 
 
 def test_the_gradient_knows_that_the_weight_is_divided():
@@ -201,6 +221,29 @@ def test_the_deviation_of_a_batch():
     assert (D(x)[:4] != one[:4]).all()  # each score now depends on the company
     plain = Detective(Config((3,), width=7)).double()
     assert torch.equal(plain(x)[:4], plain(x[:4]))
+
+
+def test_the_deviation_of_a_constant_batch_can_be_learnt_from():
+    h = torch.ones(4, 3, requires_grad=True)
+    gan.deviation(h).backward()
+    assert h.grad.isfinite().all()
+
+
+def test_the_statistic_of_images():
+    torch.manual_seed(0)
+    D = Detective(Config(IMAGES.shape, width=3, statistic=True)).double()
+    x = torch.randn(5, *IMAGES.shape).double()
+    expected = D.last(torch.cat([D.hidden(x), gan.deviation(D.hidden(x)).expand(5, 1)], dim=-1))[:, 0]
+    assert D(x).shape == (5,) and torch.allclose(D(x), expected)
+
+
+def test_games_by_name():
+    assert gan.GAMES == {
+        "saturating": (gan.cross_entropy, gan.saturating),
+        "non-saturating": (gan.cross_entropy, gan.non_saturating),
+        "hinge": (gan.hinge, gan.score),
+        "wasserstein": (gan.wasserstein, gan.score),
+    }
 
 
 def turns(model, real, **options):
@@ -246,6 +289,36 @@ def test_the_weights_of_the_penalties_count():
     assert with_both > with_r1
 
 
+def test_the_gradient_penalty_is_charged_between_real_and_fake():
+    torch.manual_seed(0)
+    seen, model, real = [], GAN(POINTS), torch.rand(4, 3)
+    _, plain = next(turns(model, real))
+    hook = model.D.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0]))
+    _, charged = next(turns(model, real, lam=2.0))
+    hook.remove()
+    dice = torch.Generator().manual_seed(1)
+    fake = model.G(torch.randn(4, 5, generator=dice)).detach()  # first the forgeries are drawn, then t
+    t = torch.rand(4, generator=dice)
+    assert len(seen) == 3 and torch.allclose(seen[2], t[:, None] * real + (1 - t)[:, None] * fake)
+    penalty = gan.gradient_penalty(model.D, real, fake, t)
+    assert (charged - plain).item() == pytest.approx(2 * penalty.item(), abs=1e-6)
+
+
+def test_a_stack_of_batches_plays_as_each_of_them_alone():
+    torch.manual_seed(0)
+    model = GAN(Config((3,), noise=5, width=7, statistic=True))
+    real, dice = torch.randn(2, 4, 3), torch.Generator().manual_seed(1)
+    fake, t = model.G(torch.randn(2, 4, 5, generator=dice)), torch.rand(2, 4, generator=dice)
+    assert torch.allclose(gan.slopes(model.D, real), torch.stack([gan.slopes(model.D, part) for part in real]))
+    (_, for_D), (_, for_G) = turns(model, real, gamma=3.0, lam=2.0)
+    alone = torch.zeros(2)
+    for part, made, at in zip(real, fake, t):
+        penalties = 3 * gan.r1(model.D, part) + 2 * gan.gradient_penalty(model.D, part, made, at)
+        alone[0] += (gan.cross_entropy(model.D(part), model.D(made)) + penalties).item() / 2
+        alone[1] += gan.non_saturating(model.D(made)).item() / 2
+    assert alone.tolist() == pytest.approx([for_D.item(), for_G.item()], rel=1e-5)
+
+
 def test_both_turns_look_at_the_same_forgeries():
     seen = []
     model, real = GAN(POINTS), torch.rand(4, 3)
@@ -262,20 +335,83 @@ def test_shapes_draws_and_groups(config):
     assert made.shape == (2, *config.shape) and not made.requires_grad and model.D(made).shape == (2,)
     assert torch.equal(made, model.draw(2, torch.Generator().manual_seed(3)))
     if config is IMAGES:
-        assert made.abs().max() <= 1
+        assert made.abs().max() <= 1 and made.min() < 0
+    slopes = gan.slopes(model.D, torch.randn(5, *config.shape))
+    assert slopes.max() > 1.01 * slopes.min() > 0  # D is bent
     groups = model.groups()
     assert sorted(map(id, groups["muon"] + groups["adamw"])) == sorted(map(id, model.parameters()))
     with pytest.raises(ValueError, match="at least one"):
         model.draw(0, torch.Generator())
 
 
+@pytest.mark.parametrize("config", [POINTS, Config((3,), noise=7, width=7), Config((3,), 5, 7, spectral=True)])
+def test_muon_moves_the_matrices_between_hidden_layers_and_no_others(config):
+    model = GAN(config)
+    first, second = model.groups()["muon"]  # also where noise and width are equal
+    assert first is model.G.net[2].weight and second.shape == (7, 7)
+    assert second is (
+        model.D.hidden[2].parametrizations.weight.original if config.spectral else model.D.hidden[2].weight
+    )
+
+
+TOLD = Config(IMAGES.shape, noise=5, width=3, labels=4)
+
+
+def test_both_players_are_told_the_label_of_their_own_image():
+    torch.manual_seed(0)
+    model, y, other = GAN(TOLD), torch.tensor([0, 1]), torch.tensor([0, 2])
+    made = model.draw(2, torch.Generator().manual_seed(3), y)
+    for before, after in (
+        (made, model.draw(2, torch.Generator().manual_seed(3), other)),
+        (model.D(made, y), model.D(made, other)),
+    ):
+        assert torch.allclose(before[0], after[0]) and not torch.allclose(before[1], after[1])
+    features, fit = model.D.hidden(made), model.D.fit.weight
+    expected = [model.D.last(f).item() + (f @ fit[label]).item() for f, label in zip(features, y)]
+    assert model.D(made, y).tolist() == pytest.approx(expected, abs=1e-5)
+    game = turns(model, torch.rand(2, *IMAGES.shape), labels=y, gamma=1.0, lam=1.0)
+    for part, value in game:
+        value.backward(inputs=list(part.parameters()))
+    assert model.G.told.weight.grad[:2].abs().max() > 0 == model.G.told.weight.grad[2:].abs().max()
+    assert model.D.fit.weight.grad[:2].abs().max() > 0 == model.D.fit.weight.grad[2:].abs().max()
+
+
+def test_labels_that_are_missing_or_not_wanted_are_refused():
+    x, y, dice = torch.rand(2, *IMAGES.shape), torch.tensor([0, 1]), torch.Generator()
+    for config, labels in ((TOLD, None), (IMAGES, y)):
+        for call in (lambda m: m.D(x, labels), lambda m: m.draw(2, dice, labels)):  # noqa: B023
+            with pytest.raises(ValueError, match="whose config has labels"):
+                call(GAN(config))
+    with pytest.raises(ValueError, match="a label each"):
+        GAN(TOLD).draw(3, dice, y)
+    for wrong in (dict(labels=3), dict(shape=IMAGES.shape, labels=-1)):
+        with pytest.raises(ValueError, match="0 for points"):
+            Config(**wrong)
+
+
+def test_all_that_the_detective_looks_at_is_disturbed_and_the_slope_is_taken_through_it():
+    model, real, seen = GAN(POINTS), torch.rand(4, 3), []
+    model.D.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0]))
+    list(turns(model, real, change=lambda x, generator: 10 * x, gamma=1.0))
+    assert torch.allclose(seen[0], 10 * real) and torch.equal(seen[1], seen[3]) and torch.allclose(seen[2], 10 * real)
+    _, plain = next(turns(model, real, change=lambda x, generator: 10 * x))
+    _, value = next(turns(model, real, change=lambda x, generator: 10 * x, gamma=1.0))
+    assert (value - plain).item() == pytest.approx(100 * gan.r1(model.D, 10 * real).item(), rel=1e-4)
+
+
 def test_wrong_shapes_and_games_are_refused():
     model = GAN(POINTS)
-    for real in (torch.rand(4, 2), torch.rand(3), torch.rand(4, 1, 28, 28)):
+    for real in (torch.rand(4, 2), torch.rand(3), torch.rand(4, 1, 28, 28), torch.rand(0, 3), torch.rand(2, 0, 3)):
         with pytest.raises(ValueError, match=r"must be \(B, 3\)"):
             next(turns(model, real))
-    with pytest.raises(KeyError, match="minimax"):
+    with pytest.raises(KeyError, match="minimax.*saturating.*hinge"):
         next(turns(model, torch.rand(4, 3), game="minimax"))
+    x = torch.rand(4, 3)
+    for D in (nn.Linear(3, 1), lambda x: x, lambda x: x.sum(), lambda x: x[:2].sum(-1)):
+        with pytest.raises(ValueError, match="one score an example"):
+            gan.slopes(D, x)
+    with pytest.raises(ValueError, match="as many fake"):
+        gan.gradient_penalty(model.D, x, x[:1], torch.rand(4))
     for wrong in (dict(shape=()), dict(shape=(3, 28, 28)), dict(shape=(0,)), dict(noise=0), dict(width=0)):
         with pytest.raises(ValueError, match="shape must be"):
             Config(**wrong)

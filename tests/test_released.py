@@ -55,6 +55,7 @@ KNOWN = {
     "chorales": ("900b9fdc", [-4.1936, -1.4098, -9.4485]),
     "digits": ("1e9b225c", [1.1135, 0.4961, 2.4182]),
     "gpt2": ("9479c644", None),
+    "judge": ("7574cc2d", [-8.7935, -4.7821, 1.4316]),
     "shakespeare": ("c1cb9d23", [0.0789, 0.3657, -5.0842]),
     "verse": ("f12dbd2c", [19.0328, -1.4191, -2.8189]),
 }
@@ -73,6 +74,8 @@ def test_no_change_of_the_code_changes_what_a_shipped_model_says(name):
     if name == "digits":
         noise = torch.randn(1, 1, 28, 28, generator=g)
         out = model(noise, torch.tensor([0.5]), torch.tensor([7]))[0, 0, 14]
+    elif name == "judge":
+        out = model(torch.randn(1, 1, 28, 28, generator=g))[0]
     else:
         ids = torch.randint(model.config.vocab, (1, 9), generator=g)
         known = [torch.randint(size, (1, 9), generator=g) for size in model.config.side]

@@ -4,6 +4,7 @@ import base64
 import io
 import itertools
 import time
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -314,10 +315,12 @@ def test_a_film_has_equal_axes_its_dots_and_its_arrows(monkeypatch):
     assert [panels[0].get_ylabel(), panels[1].get_ylabel(), panels[2].get_ylabel()] == ["plain", "", "other"]
     for axes in panels:
         assert axes.get_xlim() == axes.get_ylim() == (-2, 2) and axes.get_aspect() == 1
-        assert axes.images[0].get_extent() == [-2, 2, -2, 2] and axes.images[0].get_clim() == (0, 1)
+        [ground] = axes.images
+        assert ground.get_extent() == [-2, 2, -2, 2] and ground.get_clim() == (0, 1) and ground.origin == "lower"
     real, fake = panels[0].lines
     assert np.allclose(fake.get_xydata(), -frame(0).real) and np.allclose(real.get_xydata(), frame(0).real)
     arrows = panels[0].collections[0]
+    assert np.allclose(arrows.XY, fake.get_xydata())  # where they begin
     assert np.allclose(arrows.U, 0.3) and np.allclose(arrows.V, 0.3) and arrows.scale == 1
     assert below.lines[0].get_ydata().tolist() == [2, 3]  # the mean over the runs
 
@@ -328,3 +331,34 @@ def test_a_film_of_rows_of_different_lengths_is_refused():
             show.film(rows, 2.0, alt="a film")
     with pytest.raises(ValueError, match="describe"):
         show.film({"a": [frame(0)]}, 2.0, alt="")
+
+
+@pytest.mark.parametrize(
+    "wrong, says",
+    [
+        (dict(told=np.zeros((2, 2))), "one arrow for each"),
+        (dict(told=np.zeros((1, 2))), "one arrow for each"),  # it would stretch over all of them
+        (dict(belief=np.full((4, 4), 1.5)), "belief must lie"),
+        (dict(belief=np.full((4, 4), -0.5)), "belief must lie"),
+        (dict(belief=np.full((4, 4), np.nan)), "belief must lie"),
+    ],
+)
+def test_an_impossible_frame_of_a_film_is_refused(wrong, says):
+    with pytest.raises(ValueError, match=says):
+        show.film({"a": [frame(0), replace(frame(1), **wrong)]}, 2.0, alt="a film")
+
+
+@pytest.mark.parametrize(
+    "names, values, says",
+    [
+        ("abc", np.zeros((3, 2)), "at most two curves"),
+        ("d", np.zeros((3, 2)), "named as rows"),
+        ("a", np.zeros(2), "a curve needs"),
+        ("a", np.zeros((2, 3)), "a curve needs"),
+        ("a", np.zeros((0, 2)), "a curve needs"),
+    ],
+)
+def test_impossible_curves_of_a_film_are_refused(names, values, says):
+    with pytest.raises(ValueError, match=says):
+        rows = {name: [frame(0)] for name in "abc"}
+        show.film(rows, 2.0, {name: (np.arange(2), values) for name in names}, alt="a film")

@@ -241,6 +241,21 @@ def test_every_parameter_is_in_one_group(change):
         make_optimizers(model, Recipe(steps=1, muon_lr=0.02))
 
 
+def test_muon_turns_a_kernel_as_it_turns_the_matrix_that_it_is():
+    torch.manual_seed(0)
+    kernel, matrix = nn.Conv2d(2, 5, 3, bias=False), nn.Linear(18, 5, bias=False)
+    matrix.weight.data = kernel.weight.detach().flatten(1).clone()
+    before, x = matrix.weight.detach().clone(), torch.randn(7, 2, 3, 3)
+    for model, seen in ((kernel, x), (matrix, x.flatten(1))):
+        muon = Muon(model.parameters(), lr=0.1)
+        for _ in range(3):
+            muon.zero_grad()
+            model(seen).square().sum().backward()
+            muon.step()
+    assert torch.allclose(kernel.weight.flatten(1), matrix.weight, atol=1e-5)
+    assert (matrix.weight - before).abs().mean() > 0.02
+
+
 def test_a_model_of_transformers_has_no_groups_and_is_not_given_to_muon():
     model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=7, n_embd=12, n_layer=1, n_head=3))
     with pytest.raises(ValueError, match="GPT2LMHeadModel has no groups"):

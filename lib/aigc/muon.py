@@ -29,7 +29,8 @@ def orthogonalize(matrices: Tensor) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Steps along the orthogonalized momentum: every direction of a matrix moves by about the same length, lr.
 
-    params: matrices. Those of one shape are turned together: fewer and larger products.
+    params: matrices, and kernels of convolutions (O, I, H, W), each taken as the matrix (O, I * H * W) it is. Those
+    of one shape are turned together: fewer and larger products.
     """
 
     def __init__(self, params, lr: float, momentum: float = 0.95):
@@ -42,12 +43,13 @@ class Muon(torch.optim.Optimizer):
             for weight in group["params"]:
                 if weight.grad is not None:
                     shapes.setdefault(weight.shape, []).append(weight)
-            for shape, weights in shapes.items():
+            for weights in shapes.values():
                 gradients = torch.stack([weight.grad for weight in weights])
                 for weight, gradient in zip(weights, gradients):
                     past = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
                     past.lerp_(gradient, 1 - group["momentum"])
                     gradient.lerp_(past, group["momentum"])  # Nesterov: one step ahead
-                length = group["lr"] * max(1, shape[0] / shape[1]) ** 0.5
-                for weight, update in zip(weights, orthogonalize(gradients)):
-                    weight.add_(update, alpha=-length)
+                matrices = gradients.flatten(2)
+                length = group["lr"] * max(1, matrices.size(1) / matrices.size(2)) ** 0.5
+                for weight, update in zip(weights, orthogonalize(matrices)):
+                    weight.add_(update.view_as(weight), alpha=-length)

@@ -5,7 +5,7 @@ import io
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -219,12 +219,24 @@ def film(rows: dict[str, list[Frame]], limit: float, curves: dict[str, tuple] | 
 
     The ground is what the detective believes; dots are real (dark) and forged (orange), arrows what the forged ones are
     told. curves: by name of a row, (steps (K,), values (S, K)), drawn beneath as a mean with the spread between the
-    lowest and the highest of S. Raises ValueError where rows differ in length, and if alt is empty.
+    lowest and the highest of S. Raises ValueError where rows differ in length, for a frame or a curve of another form,
+    for more curves than two, and if alt is empty.
     """
     _described(alt)
     columns = {len(frames) for frames in rows.values()}
     if len(columns) != 1 or 0 in columns:
         raise ValueError(f"a film has as many frames in each row, not {sorted(columns)}")
+    for frame in chain(*rows.values()):
+        if frame.told.shape != frame.fake.shape:
+            raise ValueError(f"one arrow for each forged point: {frame.told.shape} for {frame.fake.shape}")
+        if not (frame.belief.min() >= 0 and frame.belief.max() <= 1):  # nor nan
+            raise ValueError("belief must lie in [0, 1]: take the sigmoid of the scores")
+    curves = curves or {}
+    if len(curves) > 2 or not {*curves} <= {*rows}:
+        raise ValueError(f"at most two curves, named as rows are, {list(rows)}, not {list(curves)}")
+    for steps, values in curves.values():
+        if values.shape[1:] != steps.shape or not len(values):
+            raise ValueError(f"a curve needs steps (K,) and values (S, K), not {steps.shape} and {values.shape}")
     columns = columns.pop()
     wide = 7 / columns
     with plt.rc_context(STYLE | {"font.size": 9, "axes.titlesize": 9}):

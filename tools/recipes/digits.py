@@ -2,9 +2,9 @@
 
 import torch
 
-from aigc import data, sample
+from aigc import data, released, sample
 from aigc.codecs import images
-from aigc.evaluate.image import label_accuracy
+from aigc.evaluate.image import judged
 from aigc.models import flow, unet
 from aigc.train import Recipe
 
@@ -34,8 +34,12 @@ def start():
 
 def measure(model) -> str:
     wanted, noise = torch.arange(500) % 10, torch.randn(500, 1, 28, 28, generator=torch.Generator().manual_seed(SEED))
-    drawn = sample.ode(sample.guided(model, wanted, 2.0), noise, 13)
-    test, test_labels = data.digits("test")
-    own = label_accuracy(images.decode(drawn), wanted.numpy(), *data.digits())
-    real = label_accuracy(test, test_labels, *data.digits())
-    return f"{own:.1%} of 500 drawn digits have a nearest neighbour of the right label (real ones: {real:.1%})"
+    return read_right(sample.ode(sample.guided(model, wanted, 2.0), noise, 13), wanted)
+
+
+def read_right(drawn: torch.Tensor, wanted: torch.Tensor) -> str:
+    judge, _ = released.load("judge")
+    test, labels = data.digits("test")
+    own = (judged(judge, images.decode(drawn))[1] == wanted).double().mean().item()
+    real = (judged(judge, test)[1].numpy() == labels).mean()
+    return f"{own:.1%} of 500 drawn digits are read by `judge` as what was asked for (real ones: {real:.1%})"

@@ -2,7 +2,8 @@
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
+from torch.nn import functional
 
 
 def encode(images: np.ndarray) -> Tensor:
@@ -29,3 +30,16 @@ def decode(x: Tensor) -> np.ndarray:
     if not x.isfinite().all():
         raise ValueError("x holds values that are not finite: the model that made it has diverged")
     return x.detach().float().clamp(-1, 1).add(1).mul(127.5).round().squeeze(1).byte().cpu().numpy()
+
+
+def shifted(x: Tensor, most: int, generator: Generator) -> Tensor:
+    """Each image moved by up to `most` pixels down or up and right or left, by chance; black (-1) comes in.
+
+    x: (B, 1, H, W) in [-1, 1]. generator: of the CPU. Returns the same shape. Gradients pass.
+    """
+    B, _, H, W = x.shape
+    down, right = torch.randint(2 * most + 1, (2, B, 1), generator=generator).to(x.device)
+    rows, columns = (by + torch.arange(size, device=x.device) for by, size in ((down, H), (right, W)))
+    padded = functional.pad(x, 4 * [most], value=-1.0)[:, 0]
+    each = torch.arange(B, device=x.device)[:, None, None]
+    return padded[each, rows[:, :, None], columns[:, None, :]][:, None]

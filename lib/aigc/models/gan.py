@@ -17,6 +17,7 @@ class Config:
     shape: tuple[int, ...] = (2,)  # of an example: (d,), a point with d coordinates, or (1, 28, 28), an image
     noise: int = 2  # numbers in z
     width: int = 64  # of a hidden layer; channels of an image at half its size, twice as many at a quarter
+    labels: int = 0  # kinds of images, of which both players are told (Mirza & Osindero 2014); 0: they are not
     spectral: bool = False  # D's weights, as matrices, stretch by about 1 at most (Miyato et al. 2018)
     statistic: bool = False  # D sees how much the examples of a batch differ (Karras et al. 2018)
 
@@ -25,6 +26,8 @@ class Config:
         known = len(self.shape) == 1 and self.shape[0] > 0 or self.shape == (1, 28, 28)
         if not known or self.noise < 1 or self.width < 1:
             raise ValueError(f"shape must be (d,) or (1, 28, 28), noise and width at least 1: {self}")
+        if self.labels < 0 or self.labels and len(self.shape) == 1:
+            raise ValueError(f"labels must be 0 or more, and 0 for points: {self}")
 
 
 class GAN(nn.Module):
@@ -34,44 +37,49 @@ class GAN(nn.Module):
         self.G, self.D = Forger(config), Detective(config)
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
-        """Which optimizer moves what: Muon the square matrices between hidden layers, AdamW all else."""
-        square = (self.config.width, self.config.width)
-        matrices = [weight for weight in self.parameters() if weight.shape == square]
+        """Which optimizer moves what: Muon the matrices of points between hidden layers, AdamW all else."""
+        inside = [self.G.net[2], self.D.hidden[2]] if len(self.config.shape) == 1 else []
+        matrices = [weight for layer in inside for weight in layer.parameters() if weight.ndim == 2]
         chosen = set(map(id, matrices))
         return {"muon": matrices, "adamw": [weight for weight in self.parameters() if id(weight) not in chosen]}
 
     @torch.no_grad()
-    def draw(self, n: int, generator: Generator) -> Tensor:
-        """n examples, (n, *shape), of noise from a CPU generator. Raises ValueError for n < 1."""
-        if n < 1:
-            raise ValueError(f"draw at least one example, not {n}")
+    def draw(self, n: int, generator: Generator, labels: Tensor | None = None) -> Tensor:
+        """n examples, (n, *shape), of noise from a CPU generator. labels: (n,) int64, where config has labels.
+
+        Raises ValueError for n < 1 or another number of labels."""
+        if n < 1 or (labels is not None and len(labels) != n):
+            raise ValueError(f"draw at least one example, with a label each or none: {n} and {labels}")
         z = torch.randn(n, self.config.noise, generator=generator)
-        return self.G(z.to(next(self.parameters()).device))
+        return self.G(z.to(next(self.parameters()).device), labels)
 
 
 class Forger(nn.Module):
-    """G: noise (B, noise) to examples (B, *shape); images lie in [-1, 1]."""
+    """G: noise (B, noise), and labels (B,) if it is told them, to examples (B, *shape); images lie in [-1, 1]."""
 
     def __init__(self, config: Config):
         super().__init__()
         c = config.width
+        self.told = nn.Embedding(config.labels, config.noise) if config.labels else None
         if len(config.shape) == 1:
             ends = nn.Linear(config.noise, c), nn.Linear(c, config.shape[0])
             self.net = nn.Sequential(ends[0], nn.LeakyReLU(0.2), nn.Linear(c, c), nn.LeakyReLU(0.2), ends[1])
         else:
             self.net = nn.Sequential(
-                nn.Linear(config.noise, 2 * c * 7 * 7), nn.Unflatten(1, (2 * c, 7, 7)), nn.LeakyReLU(0.2),
-                nn.ConvTranspose2d(2 * c, c, 4, stride=2, padding=1), nn.LeakyReLU(0.2),  # 7 -> 14
-                nn.ConvTranspose2d(c, 1, 4, stride=2, padding=1), nn.Tanh(),  # 14 -> 28
+                nn.Linear(config.noise * (2 if config.labels else 1), 2 * c * 7 * 7), nn.Unflatten(1, (2 * c, 7, 7)),
+                nn.LeakyReLU(0.2), nn.ConvTranspose2d(2 * c, c, 4, stride=2, padding=1),  # 7 -> 14
+                nn.LeakyReLU(0.2), nn.ConvTranspose2d(c, 1, 4, stride=2, padding=1), nn.Tanh(),  # 14 -> 28
             )  # fmt: skip
 
-    def forward(self, z: Tensor) -> Tensor:
-        return self.net(z)
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        check(self.told, labels)
+        return self.net(z if labels is None else torch.cat([z, self.told(labels)], dim=1))
 
 
 class Detective(nn.Module):
     """D: examples (B, *shape) to scores (B,), the logit of "real"; above 0 it would bet on real.
 
+    Told the labels (B,), it adds how well its features fit to each (Miyato & Koyama 2018, arXiv:1802.05637, eq. 4).
     Points may have more axes in front, (..., B, d), where the layers are exchanged for ones that take them.
     """
 
@@ -80,22 +88,33 @@ class Detective(nn.Module):
         c, self.statistic = config.width, config.statistic
         if len(config.shape) == 1:
             layers, features = [nn.Linear(config.shape[0], c), nn.Linear(c, c)], c
+            self.hidden = nn.Sequential(layers[0], nn.LeakyReLU(0.2), layers[1], nn.LeakyReLU(0.2))
         else:
-            layers = [nn.Conv2d(1, c, 4, stride=2, padding=1), nn.Conv2d(c, 2 * c, 4, stride=2, padding=1)]
-            features = 2 * c * 7 * 7
-        layers.append(nn.Linear(features + self.statistic, 1))
+            layers, features = [nn.Conv2d(1, c, 4, 2, 1), nn.Conv2d(c, 2 * c, 4, 2, 1)], 8 * c  # 28 -> 14 -> 7
+            layers.append(nn.Linear(2 * c * 7 * 7, features))
+            first, second, third = ([layer, nn.LeakyReLU(0.2)] for layer in layers)
+            self.hidden = nn.Sequential(*first, *second, nn.Flatten(), *third)
+        self.fit = nn.Embedding(config.labels, features) if config.labels else None
+        if config.labels:
+            nn.init.normal_(self.fit.weight, std=features**-0.5)
+        self.last = nn.Linear(features + self.statistic, 1)
         if config.spectral:
-            for layer in layers:
+            for layer in (*layers, self.last):
                 register_parametrization(layer, "weight", Bounded(len(layer.weight)))
-        flat = nn.Flatten() if len(config.shape) == 3 else nn.Identity()
-        self.hidden = nn.Sequential(layers[0], nn.LeakyReLU(0.2), layers[1], nn.LeakyReLU(0.2), flat)
-        self.last = layers[2]
 
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.hidden(x)
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        check(self.fit, labels)
+        h = features = self.hidden(x)
         if self.statistic:
             h = torch.cat([h, deviation(h)[..., None, None].expand(*h.shape[:-1], 1)], dim=-1)
-        return self.last(h).squeeze(-1)
+        score = self.last(h).squeeze(-1)
+        return score if labels is None else score + (features * self.fit(labels)).sum(-1)
+
+
+def check(table: nn.Embedding | None, labels: Tensor | None) -> None:
+    """Raises ValueError if labels are missing, or are given to a network that is not told them."""
+    if (table is None) != (labels is None):
+        raise ValueError("give labels to a network whose config has labels, and to no other")
 
 
 class Bounded(nn.Module):
@@ -109,11 +128,12 @@ class Bounded(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         matrix = weight.reshape(*self.u.shape, -1)
         with torch.no_grad():
-            v = normalize(torch.einsum("...oi,...o->...i", matrix, self.u), dim=-1)
+            u = normalize(self.u, dim=-1)  # of length 1 again where a moving average has shortened it
+            v = normalize(torch.einsum("...oi,...o->...i", matrix, u), dim=-1)
             if self.training:
-                self.u.copy_(normalize(torch.einsum("...oi,...i->...o", matrix, v), dim=-1))
-            u = self.u.clone()  # the graph needs the value of now
-        largest = torch.einsum("...o,...oi,...i->...", u, matrix, v)
+                u = normalize(torch.einsum("...oi,...i->...o", matrix, v), dim=-1)
+                self.u.copy_(u)  # the graph keeps u, the value of now
+        largest = torch.einsum("...o,...oi,...i->...", u, matrix, v).clamp(min=1e-12)  # a weight of zeros stays zero
         return (matrix / largest[..., None, None]).view_as(weight)
 
 
@@ -166,9 +186,14 @@ GAMES: dict[str, tuple[Callable, Callable]] = {
 
 
 def slopes(D: nn.Module, x: Tensor) -> Tensor:
-    """The squared norm of the gradient of D's score at each example, (B,), with a graph. x: (B, *shape)."""
+    """The squared norm of the gradient of D's score at each example, (B,), with a graph. x: (B, *shape).
+
+    Raises ValueError if D gives another number of scores than one an example.
+    """
     x = x.detach().requires_grad_()
     scores = D(x)
+    if not 0 < scores.ndim < x.ndim or scores.shape != x.shape[: scores.ndim]:
+        raise ValueError(f"D must give one score an example, not {tuple(scores.shape)} for {tuple(x.shape)}")
     gradient = torch.autograd.grad(scores.sum(), x, create_graph=True)[0]
     return gradient.flatten(scores.ndim).square().sum(-1)
 
@@ -180,31 +205,50 @@ def r1(D: nn.Module, real: Tensor) -> Tensor:
 
 def gradient_penalty(D: nn.Module, real: Tensor, fake: Tensor, t: Tensor) -> Tensor:
     """How far D's slope is from 1 between real and fake: E (|slope| - 1)^2 at the point t of the line from fake to real
-    (Gulrajani et al. 2017, arXiv:1704.00028, eq. 3, lambda = 1). real, fake: (B, *shape); t: (B,), drawn in [0, 1]."""
+    (Gulrajani et al. 2017, arXiv:1704.00028, eq. 3, lambda = 1). real, fake: (B, *shape); t: (B,), drawn in [0, 1].
+
+    Raises ValueError if real and fake differ in shape.
+    """
+    if real.shape != fake.shape:
+        raise ValueError(f"as many fake examples as real ones: {tuple(real.shape)} and {tuple(fake.shape)}")
     t = t.view(*t.shape, *[1] * (real.ndim - t.ndim))
     slope = (slopes(D, t * real + (1 - t) * fake) + 1e-12).sqrt()  # a root has no slope at zero
     return (slope - 1).square().mean()
 
 
 def loss(
-    gan: nn.Module, real: Tensor, generator: Generator, game: str = "non-saturating", gamma: float = 0, lam: float = 0
+    gan: nn.Module,
+    real: Tensor,
+    generator: Generator,
+    game: str = "non-saturating",
+    gamma: float = 0,
+    lam: float = 0,
+    labels: Tensor | None = None,
+    change: Callable[[Tensor, Generator], Tensor] | None = None,
 ) -> Iterator[tuple[nn.Module, Tensor]]:
     """One step of the game, in turns as `train` takes them: first D and what it wants, then G and what it wants.
 
     gan: has D, G and config. real: (B, *shape); as many are forged, and both turns look at the same ones. game: a key
     of GAMES. gamma and lam: the weights of R1 and of the gradient penalty, which Wasserstein's game cannot do without.
-    Raises KeyError for another game, ValueError for real examples of another shape.
+    labels: (B,) of the real examples; the forged ones have the same. change: disturbs all that D looks at, real and
+    forged, so that it cannot know few real ones by heart (Zhao et al. 2020, arXiv:2006.10738). Raises KeyError for
+    another game, ValueError for real examples of another shape, or none.
     """
+    if game not in GAMES:
+        raise KeyError(f"{game!r} is none of {list(GAMES)}")
     detective, forger = GAMES[game]
     many = real.ndim - len(gan.config.shape)  # axes that count examples
-    if many < 1 or real.shape[many:] != gan.config.shape:
-        raise ValueError(f"real examples must be (B, {', '.join(map(str, gan.config.shape))}), not {tuple(real.shape)}")
-    fake = gan.G(torch.randn(*real.shape[:many], gan.config.noise, generator=generator).to(real.device))
-    value = detective(gan.D(real), gan.D(fake.detach()))  # detached: what D learns must not move G
+    if many < 1 or real.shape[many:] != gan.config.shape or real.numel() == 0:
+        shape = ", ".join(map(str, gan.config.shape))
+        raise ValueError(f"real examples must be (B, {shape}) with B >= 1, not {tuple(real.shape)}")
+    told = () if labels is None else (labels,)
+    look = lambda x: gan.D(x if change is None else change(x, generator), *told)
+    fake = gan.G(torch.randn(*real.shape[:many], gan.config.noise, generator=generator).to(real.device), *told)
+    value = detective(look(real), look(fake.detach()))  # detached: what D learns must not move G
     if gamma:
-        value = value + gamma * r1(gan.D, real)
+        value = value + gamma * r1(look, real)
     if lam:
         t = torch.rand(real.shape[:many], generator=generator).to(real.device)
-        value = value + lam * gradient_penalty(gan.D, real, fake.detach(), t)
+        value = value + lam * gradient_penalty(look, real, fake.detach(), t)
     yield gan.D, value
-    yield gan.G, forger(gan.D(fake))
+    yield gan.G, forger(look(fake))
