@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,7 +11,7 @@ from torch import nn
 from aigc import data
 from aigc.models import gpt
 from aigc.train import train
-from benchmarks import text
+from benchmarks import dcgan, image, text
 from benchmarks.plain import Plain, PlainConfig
 
 
@@ -114,3 +115,59 @@ def test_what_cannot_be_measured_is_refused_before_it_takes_time(tmp_path, capsy
     with pytest.raises(SystemExit):
         text.main(["--corpus", str(corpus), "--json", str(out)])
     assert says in capsys.readouterr().err and not out.exists()
+
+
+def test_the_reference_of_images_has_the_shapes_of_the_article_cut_to_28_pixels():
+    torch.manual_seed(0)
+    G, D = dcgan.forger(), dcgan.detective()
+    shapes, hooks = [], []
+    for layer in G:
+        hooks.append(layer.register_forward_hook(lambda module, inputs, output: shapes.append(tuple(output.shape[1:]))))
+    made = G(torch.randn(5, dcgan.NOISE))
+    assert [shape for shape in dict.fromkeys(shapes) if len(shape) == 3] == [
+        (64, 7, 7), (32, 14, 14), (16, 28, 28), (1, 28, 28)
+    ]  # fmt: skip
+    assert made.abs().max() <= 1 and D(made).shape == (5, 1)
+    G, steps = dcgan.learn(torch.rand(70, 1, 28, 28) * 2 - 1, seconds=0.2, seed=0)
+    assert steps >= 1 and not G.training
+
+
+def test_the_benchmark_of_images_writes_samples_and_a_table(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(image, "MANY", 60)
+    monkeypatch.setattr(image, "CLOUD", 50)
+    monkeypatch.setattr(image, "PART", 30)
+    assert image.main(["--seconds", "0.05", "--seed", "3", "--out", str(tmp_path / "new")]) == 0
+    rows = json.loads((tmp_path / "new" / "image.json").read_text())
+    assert list(rows) == ["held-out digits (1,000)", "reference_gan", "gan", "vae", "flow"]
+    calls = {}
+    for name in list(rows)[1:]:
+        with np.load(tmp_path / "new" / f"{name}.npz") as file:
+            assert file["images"].shape == (60, 28, 28) and file["images"].dtype == np.uint8
+            assert set(file["labels"]) == ({-1} if name == "reference_gan" else set(range(10)))
+            calls[name] = file["network_calls"].item()
+            assert 0.05 <= file["train_seconds"].item() < 30
+    assert calls == {"reference_gan": 1, "gan": 1, "vae": 1, "flow": 25}
+    page = (tmp_path / "new" / "image.md").read_text()
+    assert "| flow |" in page and "1/1.0" in page and "seed 3" in page and capsys.readouterr().out.endswith(page + "\n")
+    assert 0.97 < rows["held-out digits (1,000)"]["label_accuracy"] <= 1
+
+
+def test_each_change_of_the_ladder_is_added_to_those_before(monkeypatch):
+    asked = []
+    monkeypatch.setattr(image, "ours", lambda made, seconds, seed, **options: asked.append((made, options)))
+    monkeypatch.setattr(image, "reference", lambda seconds, seed: None)
+    monkeypatch.setattr(image, "measured", lambda judge, run, seed: (None, None, {}))
+    rows = image.steps(0.1, 0)
+    assert len(rows) == 1 + len(image.gan.LADDER) + len(image.digits.LADDER)
+    last = {made: options for made, options in asked}
+    kept = {key: value for key, value in last[image.gan].items() if key not in ("recipe", "draw")}
+    assert kept == dict(penalty=1.0, most=1, statistic=True)  # all of it is what is shipped
+    for made in (image.gan, image.digits):
+        assert all(getattr(made.RECIPE, key) == value for key, value in last[made]["recipe"].items())
+    assert last[image.digits]["draw"] == dict(guidance=1.7, between=(0.3, 0.9), steps=8)
+
+
+def test_a_benchmark_without_time_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        image.main(["--seconds", "0", "--out", str(tmp_path)])
+    assert "must be positive" in capsys.readouterr().err

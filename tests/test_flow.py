@@ -115,6 +115,16 @@ def test_guidance_interpolates_and_extrapolates():
     x, labels = torch.zeros(2, 1, 3, 5).double(), torch.tensor([2, 5])
     for scale, expected in ((0, [10, 10]), (1, [2, 5]), (3, [-14, -5])):
         assert sample.guided(model, labels, scale)(x, torch.ones(2))[:, 0, 0, 0].tolist() == expected
+    asked = []
+    counted = lambda x, t, labels: asked.append(len(x)) or model(x, t, labels)
+    counted.config = model.config
+    sometimes = sample.guided(counted, labels, 3, between=(0.25, 0.75))
+    for t, expected in ((0.2, [2, 5]), (0.25, [-14, -5]), (0.75, [-14, -5]), (0.8, [2, 5])):
+        assert sometimes(x, torch.full((2,), t))[:, 0, 0, 0].tolist() == expected
+    assert asked == [2, 4, 4, 2]  # twice as many where it is pushed
+    for wrong in ((0.5, 0.4), (-0.1, 1), (0, 1.1)):
+        with pytest.raises(ValueError, match="two times"):
+            sample.guided(model, labels, 3, wrong)
     for wrong in (-1, math.inf, math.nan):
         with pytest.raises(ValueError, match="scale"):
             sample.guided(model, labels, wrong)
@@ -126,7 +136,7 @@ def test_guidance_interpolates_and_extrapolates():
 @pytest.fixture(scope="module")
 def unet():
     torch.manual_seed(0)
-    model = UNet(Config(labels=3, width=32)).double().eval()
+    model = UNet(Config(labels=3, width=16)).double().eval()
     for weight in model.parameters():
         if weight.ndim > 1:
             torch.nn.init.normal_(weight, std=weight[0].numel() ** -0.5)
@@ -150,15 +160,23 @@ def test_unet_keeps_the_shape_and_depends_on_time_and_label_of_its_own_image(une
     assert (reached > 0).all()  # the middle looks at everything
 
 
+def test_a_square_of_pixels_becomes_four_channels_and_goes_back_to_its_place(unet):
+    x, t, y = torch.randn(1, 1, 8, 12).double(), torch.tensor([0.3]).double(), torch.tensor([0])
+    seen, h = [], unet.first.register_forward_hook(lambda module, args, out: seen.append(args[0]))
+    unet(x, t, y)
+    h.remove()
+    assert seen[0].shape == (1, 4, 4, 6) and torch.equal(seen[0][0, 3, 1, 2], x[0, 0, 3, 5])
+
+
 def test_no_label_is_the_last_row_and_any_width_that_is_accepted_computes(unet):
     x, t = torch.randn(2, 1, 4, 8).double(), torch.rand(2).double()
     assert torch.equal(unet(x, t, torch.tensor([-3, flow.NO_LABEL])), unet(x, t, torch.tensor([2, 2])))
     with pytest.raises(IndexError):
         unet(x, t, torch.tensor([0, 3]))
-    wide = UNet(Config(labels=3, width=64))
+    wide = UNet(Config(labels=3, width=48))
     assert wide(x.float(), t.float(), torch.tensor([0, 1])).shape == x.shape
     groups = wide.groups()
-    assert len(groups["muon"]) == 2 + 6 and all(weight.ndim == 2 for weight in groups["muon"])
+    assert len(groups["muon"]) == 2 + 4 * 3 + 1 + 2 + 2 and all(weight.ndim > 1 for weight in groups["muon"])
     assert sorted(map(id, groups["muon"] + groups["adamw"])) == sorted(map(id, wide.parameters()))
 
 
@@ -174,7 +192,7 @@ def test_waves_tell_near_times_apart():
     assert (w[1] - w[2]).norm() > 0.5
 
 
-@pytest.mark.parametrize("wrong", [dict(labels=0), *(dict(width=width) for width in (0, 8, 16, 24, 40))])
+@pytest.mark.parametrize("wrong", [dict(labels=0), *(dict(width=width) for width in (0, 8, 24, 40))])
 def test_impossible_unets_are_refused(wrong):
-    with pytest.raises(ValueError, match="width a multiple of 32"):
+    with pytest.raises(ValueError, match="width a multiple of 16"):
         Config(**wrong)

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 @dataclass(frozen=True)
 class Config:
     labels: int = 11  # ten digits, and one more, the last, that stands for "no label"
-    width: int = 32  # channels at full resolution; twice as many at half, three times at a quarter
+    width: int = 64  # channels at half the resolution; twice as many at a quarter
 
     def __post_init__(self):
-        if self.labels < 1 or self.width < 32 or self.width % 32:  # a head looks at 32 channels
-            raise ValueError(f"labels must be at least 1 and width a multiple of 32: {self}")
+        if self.labels < 1 or self.width < 16 or self.width % 16:  # a head looks at 32 of the channels at a quarter
+            raise ValueError(f"labels must be at least 1 and width a multiple of 16: {self}")
 
 
 class ResBlock(nn.Module):
@@ -52,36 +52,38 @@ class Look(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         B, C, H, W = x.shape
-        q, k, v = self.query_key_value(self.norm(x)).view(B, 3, C // 32, 32, H * W).transpose(-1, -2).unbind(1)
+        q, k, v = self.query_key_value(self.norm(x)).reshape(B, 3, C // 32, 32, H * W).transpose(-1, -2).unbind(1)
         y = F.scaled_dot_product_attention(q, k, v)  # heads of 32 channels
         return x + self.output(y.transpose(-1, -2).reshape(B, C, H, W))
 
 
 class UNet(nn.Module):
-    """For images whose height and width are multiples of 4."""
+    """For images whose height and width are multiples of 4.
+
+    Each square of 2 x 2 pixels enters as one place with four channels, and leaves so: at full resolution, where a
+    convolution takes four times as long, nothing is left to compute (Shi et al. 2016, arXiv:1609.05158).
+    """
 
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
-        c, told = config.width, 4 * config.width
+        c, told = config.width, 2 * config.width
         self.embed = nn.Embedding(config.labels, told)
         self.time = nn.Sequential(nn.Linear(told, told), nn.SiLU(), nn.Linear(told, told))
-        self.first = nn.Conv2d(1, c, 3, padding=1)
-        self.down1, self.shrink1 = ResBlock(c, c, told), nn.Conv2d(c, 2 * c, 3, stride=2, padding=1)
-        self.down2, self.shrink2 = ResBlock(2 * c, 2 * c, told), nn.Conv2d(2 * c, 3 * c, 3, stride=2, padding=1)
-        self.middle1, self.look, self.middle2 = ResBlock(3 * c, 3 * c, told), Look(3 * c), ResBlock(3 * c, 3 * c, told)
-        self.grow2, self.up2 = nn.Conv2d(3 * c, 2 * c, 3, padding=1), ResBlock(4 * c, 2 * c, told)
-        self.grow1, self.up1 = nn.Conv2d(2 * c, c, 3, padding=1), ResBlock(2 * c, c, told)
-        self.norm, self.last = nn.GroupNorm(8, c), nn.Conv2d(c, 1, 3, padding=1)
+        self.first = nn.Conv2d(4, c, 3, padding=1)
+        self.down, self.shrink = ResBlock(c, c, told), nn.Conv2d(c, 2 * c, 3, stride=2, padding=1)
+        self.middle1, self.look, self.middle2 = ResBlock(2 * c, 2 * c, told), Look(2 * c), ResBlock(2 * c, 2 * c, told)
+        self.grow, self.up = nn.Conv2d(2 * c, c, 3, padding=1), ResBlock(2 * c, c, told)
+        self.norm, self.last = nn.GroupNorm(8, c), nn.Conv2d(c, 4, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
-        """Which optimizer moves what: Muon the matrices that pass on time and label, AdamW the picture's own layers."""
-        matrices = [self.time[0].weight, self.time[2].weight]
-        matrices += [block.tell.weight for block in self.modules() if isinstance(block, ResBlock)]
-        chosen = set(map(id, matrices))
-        return {"muon": matrices, "adamw": [weight for weight in self.parameters() if id(weight) not in chosen]}
+        """Which optimizer moves what: Muon the matrices and kernels inside, AdamW the ends, gains and offsets."""
+        ends = {id(part.weight) for part in (self.embed, self.first, self.last)}
+        inside = [weight for weight in self.parameters() if weight.ndim > 1 and id(weight) not in ends]
+        chosen = set(map(id, inside))
+        return {"muon": inside, "adamw": [weight for weight in self.parameters() if id(weight) not in chosen]}
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         """x: (B, 1, H, W); t: (B,) in [0, 1]; labels: (B,) int64 in 0 .. config.labels - 2, the last or negative: none.
@@ -92,12 +94,11 @@ class UNet(nn.Module):
             raise ValueError(f"x must be (B, 1, H, W) with H and W multiples of 4, not {tuple(x.shape)}")
         labels = labels.masked_fill(labels < 0, self.config.labels - 1)
         told = F.silu(self.time(waves(t, self.time[0].in_features)) + self.embed(labels))
-        h1 = self.down1(self.first(x), told)  # (B, c, H, W)
-        h2 = self.down2(self.shrink1(h1), told)  # (B, 2c, H/2, W/2)
-        h = self.middle2(self.look(self.middle1(self.shrink2(h2), told)), told)  # (B, 3c, H/4, W/4)
-        h = self.up2(torch.cat([h2, self.grow2(F.interpolate(h, scale_factor=2))], dim=1), told)
-        h = self.up1(torch.cat([h1, self.grow1(F.interpolate(h, scale_factor=2))], dim=1), told)
-        return self.last(F.silu(self.norm(h))).float()
+        x = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
+        h = self.down(self.first(x), told)  # (B, c, H/2, W/2)
+        low = self.middle2(self.look(self.middle1(self.shrink(h), told)), told)  # (B, 2c, H/4, W/4)
+        h = self.up(torch.cat([h, self.grow(F.interpolate(low, scale_factor=2))], dim=1), told)
+        return F.pixel_shuffle(self.last(F.silu(self.norm(h))), 2).float()
 
 
 def waves(t: Tensor, size: int) -> Tensor:
