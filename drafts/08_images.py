@@ -399,3 +399,153 @@ show.images(
 )
 off = [float(np.abs(end.astype(float) - ends[-1]).mean()) for end in ends]
 assert off[0] > off[4] > off[8]  # it changes its mind less and less
+
+# %% [markdown]
+# ## 7 · The large ones
+#
+# Draft: sections 5 and 6 stand before this one. The cells below ran offline, with nothing on stderr, in under a second
+# after the imports (6 to 9 s with torch); by hand and by the pipeline the images are equal to the last bit. Real weights:
+# `stable-diffusion-v1-5/stable-diffusion-v1-5` (2.1 GB in float16, CreativeML OpenRAIL-M), `nota-ai/bk-sdm-tiny` (1.1 GB),
+# `fal/AuraFlow-v0.3` (16.8 GB, Apache-2.0). Pitfalls: models from configs are in training mode (`.eval()`); AuraFlow needs
+# height, width and max_sequence_length; `set_timesteps(4)` alone gives unequal times, so hand `sigmas` over; `dtype=`, not
+# `torch_dtype=`; `safety_checker=None` needs `requires_safety_checker=False`.
+
+# %% 1. imports, quiet
+import tempfile
+
+import diffusers
+import torch
+import transformers
+from diffusers import (AuraFlowPipeline, AuraFlowTransformer2DModel, AutoencoderKL,
+                       DDIMScheduler, FlowMatchEulerDiscreteScheduler,
+                       StableDiffusionPipeline, UNet2DConditionModel)
+from transformers import (CLIPTextConfig, CLIPTextModel, CLIPTokenizer, T5Tokenizer, UMT5Config,
+                          UMT5EncoderModel)
+
+diffusers.logging.disable_progress_bar()  # from_pretrained: "Loading pipeline components..."
+transformers.logging.disable_progress_bar()  # from_pretrained: "Loading weights"
+prompt, steps, scale = "a red circle", 4, 5.0
+
+# %% 2. Stable Diffusion's classes, tiny and untrained
+torch.manual_seed(0)
+letters = "abcdefghijklmnopqrstuvwxyz"
+words = [*letters, *(a + "</w>" for a in letters), "<|startoftext|>", "<|endoftext|>"]
+tokenizer = CLIPTokenizer({word: i for i, word in enumerate(words)}, model_max_length=16)
+text = CLIPTextConfig(vocab_size=len(words), hidden_size=32, intermediate_size=64,
+                      num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=16,
+                      bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+                      pad_token_id=tokenizer.pad_token_id)
+unet = UNet2DConditionModel(sample_size=8, block_out_channels=(32, 64), layers_per_block=1,
+                            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+                            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+                            cross_attention_dim=32, attention_head_dim=4)
+vae = AutoencoderKL(block_out_channels=(32,) * 4, down_block_types=("DownEncoderBlock2D",) * 4,
+                    up_block_types=("UpDecoderBlock2D",) * 4)
+noises = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
+                       clip_sample=False, set_alpha_to_one=False, steps_offset=1)
+pipe = StableDiffusionPipeline(vae, CLIPTextModel(text).eval(), tokenizer, unet, noises,
+                               safety_checker=None, feature_extractor=None,
+                               requires_safety_checker=False)
+pipe.set_progress_bar_config(disable=True)
+
+# %% 3. through a folder, and back by the line that loads the real one
+with tempfile.TemporaryDirectory() as folder:
+    pipe.save_pretrained(folder)
+    pipe = StableDiffusionPipeline.from_pretrained(folder)
+pipe.set_progress_bar_config(disable=True)
+# With weights, 2.1 GB in float16:
+# pipe = StableDiffusionPipeline.from_pretrained(
+#     "stable-diffusion-v1-5/stable-diffusion-v1-5", variant="fp16", dtype=torch.float16,
+#     safety_checker=None, requires_safety_checker=False).to("cuda")
+for name, part in pipe.components.items():
+    if isinstance(part, torch.nn.Module):
+        print(f"{name:13} {type(part).__name__:22} {part.num_parameters():8,} parameters")
+    elif part is not None:
+        print(f"{name:13} {type(part).__name__}")
+
+# %% 4. an image
+print(pipe.tokenizer.tokenize(prompt))
+image = pipe(prompt, num_inference_steps=steps, guidance_scale=scale,
+             generator=torch.Generator().manual_seed(0)).images[0]
+print(image.size)
+
+# %% 5. the pipeline's loop by hand
+@torch.no_grad()
+def by_hand(pipe, prompt, steps, scale, generator):
+    ids = pipe.tokenizer(["", prompt], padding="max_length", return_tensors="pt").input_ids
+    both = pipe.text_encoder(ids)[0]  # (2, tokens, channels): the empty prompt, the prompt
+    side = pipe.unet.config.sample_size
+    x = torch.randn(1, pipe.unet.config.in_channels, side, side, generator=generator)
+    pipe.scheduler.set_timesteps(steps)
+    for t in pipe.scheduler.timesteps:
+        uncond, cond = pipe.unet(torch.cat([x, x]), t, both).sample.chunk(2)
+        x = pipe.scheduler.step(uncond + scale * (cond - uncond), t, x).prev_sample
+    return (pipe.vae.decode(x / pipe.vae.config.scaling_factor).sample / 2 + 0.5).clamp(0, 1)
+
+
+mine = by_hand(pipe, prompt, steps, scale, torch.Generator().manual_seed(0))
+theirs = pipe(prompt, num_inference_steps=steps, guidance_scale=scale, output_type="pt",
+              generator=torch.Generator().manual_seed(0)).images
+assert (mine - theirs).abs().max() < 1e-4
+print("the same image:", tuple(mine.shape))
+
+# %% 6. a diffusion transformer with rectified flow: AuraFlow's classes, tiny and untrained
+torch.manual_seed(0)
+words = ["<pad>", "</s>", "<unk>", *"▁abcdefghijklmnopqrstuvwxyz"]
+tokenizer = T5Tokenizer([(word, -1.0) for word in words], extra_ids=0)
+text = UMT5Config(vocab_size=len(words), d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4)
+dit = AuraFlowTransformer2DModel(sample_size=8, num_mmdit_layers=1, num_single_dit_layers=1,
+                                 num_attention_heads=4, attention_head_dim=8,
+                                 joint_attention_dim=32, caption_projection_dim=32)
+flow = AuraFlowPipeline(tokenizer, UMT5EncoderModel(text).eval(), pipe.vae, dit,
+                        FlowMatchEulerDiscreteScheduler())
+flow.set_progress_bar_config(disable=True)
+# With weights, 16.8 GB in float16:
+# flow = AuraFlowPipeline.from_pretrained("fal/AuraFlow-v0.3", variant="fp16",
+#                                         dtype=torch.float16).to("cuda")
+for name, part in flow.components.items():
+    size = f"{part.num_parameters():8,} parameters" if isinstance(part, torch.nn.Module) else ""
+    print(f"{name:13} {type(part).__name__:32} {size}".rstrip())
+
+# %% 7. an image, in equal steps of time as in the course
+times = [1 - k / steps for k in range(steps)]
+theirs = flow(prompt, sigmas=times, num_inference_steps=steps, guidance_scale=scale,
+              height=64, width=64, max_sequence_length=16, output_type="pt",
+              generator=torch.Generator().manual_seed(0)).images
+print(flow.scheduler.sigmas.tolist(), tuple(theirs.shape))
+
+# %% 8. its loop by hand, with the course's Euler step in place of scheduler.step
+@torch.no_grad()
+def by_hand(pipe, prompt, times, scale, generator):
+    tokens = pipe.tokenizer(["", prompt], padding="max_length", max_length=16,
+                            return_tensors="pt")
+    both = pipe.text_encoder(**tokens)[0] * tokens.attention_mask[..., None]
+    side = pipe.transformer.config.sample_size
+    x = torch.randn(1, pipe.transformer.config.in_channels, side, side, generator=generator)
+    for now, then in zip(times, times[1:]):
+        t = torch.full((2,), now)
+        uncond, cond = pipe.transformer(torch.cat([x, x]), both, t).sample.chunk(2)
+        velocity = uncond + scale * (cond - uncond)
+        x = x + (then - now) * velocity
+    return (pipe.vae.decode(x / pipe.vae.config.scaling_factor).sample / 2 + 0.5).clamp(0, 1)
+
+
+times = flow.scheduler.sigmas.tolist()  # from 1 to 0
+mine = by_hand(flow, prompt, times, scale, torch.Generator().manual_seed(0))
+assert (mine - theirs).abs().max() < 1e-4
+print("the same image:", tuple(mine.shape))
+
+# %% 9. the scheduler on its own: Euler's method on the straight path
+generator = torch.Generator().manual_seed(0)
+data = torch.rand(1, 3, 8, 8, generator=generator)
+noise = torch.randn(1, 3, 8, 8, generator=generator)
+scheduler = FlowMatchEulerDiscreteScheduler()
+scheduler.set_timesteps(sigmas=times[:-1])
+x, velocity = noise, noise - data
+for t, now, then in zip(scheduler.timesteps, scheduler.sigmas, scheduler.sigmas[1:]):
+    stepped = scheduler.step(velocity, t, x).prev_sample
+    assert torch.allclose(stepped, x + (then - now) * velocity, atol=1e-6)
+    assert torch.allclose(stepped, (1 - then) * data + then * noise, atol=1e-5)
+    print(f"timestep {t:6.1f}: from {now:.2f} to {then:.2f}")
+    x = stepped
+assert torch.allclose(x, data, atol=1e-5)
