@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -60,11 +61,8 @@ def ours(made, seconds: float, seed: int, recipe=(), draw=(), **options) -> Run:
     return Run(network, lambda labels, dice: made.draw(model, labels, dice, **dict(draw)), True, len(history), took)
 
 
-FAMILIES = {
-    "reference_gan": reference,
-    "gan": lambda seconds, seed: ours(gan, seconds, seed),
-    "vae": lambda seconds, seed: ours(vae, seconds, seed),
-    "flow": lambda seconds, seed: ours(digits, seconds, seed),
+FAMILIES = {"reference_gan": reference} | {
+    name: partial(ours, made) for name, made in (("gan", gan), ("vae", vae), ("flow", digits))
 }
 
 
@@ -80,9 +78,16 @@ def drawn(run: Run, seed: int) -> tuple[np.ndarray, np.ndarray, float, float]:
     return pictures, labels.numpy() if run.told else np.full(MANY, -1), sum(asked) / MANY, took
 
 
+@cache
+def known(judge: nn.Module) -> tuple[np.ndarray, Tensor]:
+    """The digits for training, and their features: the same for every row."""
+    pictures = data.digits()[0]
+    return pictures, judged(judge, pictures)[0]
+
+
 def measures(judge: nn.Module, pictures: np.ndarray, labels: np.ndarray) -> dict:
     """Of these digits against those for training, in the features of our judge."""
-    real, corpus = judged(judge, data.digits()[0])[0], data.digits()[0]
+    corpus, real = known(judge)
     fake, read = judged(judge, pictures)
     precise, recall = precision_recall(real[:CLOUD], fake[:CLOUD])
     apart = nearest(pictures[:CLOUD], corpus)[1]
@@ -142,12 +147,12 @@ def steps(seconds: float, seed: int) -> dict[str, dict]:
     """The same seconds for each change, one after the other and added up."""
     judge, _ = released.load("judge")
     rows = {"reference_gan": measured(judge, reference(seconds, seed), seed)[2]}
-    for family, changes in (("gan", gan.LADDER), ("flow", digits.LADDER)):
+    for family, made in (("gan", gan), ("flow", digits)):
         options = {}
-        for name, change in changes.items():
+        for name, change in made.LADDER.items():
             both = {part: options.get(part, {}) | change.get(part, {}) for part in ("recipe", "draw")}
             options = options | change | both
-            run = ours({"gan": gan, "flow": digits}[family], seconds, seed, **options)
+            run = ours(made, seconds, seed, **options)
             rows[f"{family}: {name}"] = measured(judge, run, seed)[2]
             print(name, rows[f"{family}: {name}"], flush=True)
     return rows

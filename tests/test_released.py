@@ -165,7 +165,8 @@ def test_another_version_is_refused_by_name(folder):
 
 
 def test_unknown_names_are_refused_with_the_known_ones(folder):
-    with pytest.raises(FileNotFoundError, match="no model .mona_lisa.*there are chorales, digits, gan, gpt2"):
+    says = "no model 'mona_lisa'.*the models there are chorales, digits, gan, gpt2, judge"
+    with pytest.raises(FileNotFoundError, match=says):
         released.load("mona_lisa", folder)
 
 

@@ -26,12 +26,12 @@ STEPS, GUIDANCE, BETWEEN = 8, 1.7, (0.3, 0.9)  # of Heun's method, and how a lab
 LADDER = {
     "AdamW": dict(recipe=dict(muon_lr=None), draw=dict(guidance=1.0, steps=13)),
     "Muon for kernels": dict(recipe=dict(muon_lr=0.02)),
-    "guidance at all times": dict(draw=dict(guidance=1.7, between=(0.0, 1.0), steps=7)),
-    "guidance in the middle": dict(draw=dict(between=(0.3, 0.9), steps=8)),
+    "guidance at all times": dict(draw=dict(guidance=GUIDANCE, between=(0.0, 1.0), steps=7)),
+    "guidance in the middle": dict(draw=dict(between=BETWEEN, steps=STEPS)),
 }
 
 
-def start(seed: int = SEED, **_):
+def start(seed: int = SEED):
     x, labels = data.digits()
     x, labels = images.encode(x), torch.tensor(labels)
     torch.manual_seed(seed)

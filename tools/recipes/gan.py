@@ -25,7 +25,7 @@ LADDER = {
 }
 
 
-def start(seed: int = SEED, penalty: float = 1.0, most: int = 1, statistic: bool = True, **_):
+def start(seed: int = SEED, penalty: float = 1.0, most: int = 1, statistic: bool = True):
     """penalty: the weight of R1; most: pixels by which all that D sees is shifted; statistic: of the batch, for D."""
     x, labels = data.digits()
     x, labels = images.encode(x), torch.tensor(labels)
