@@ -61,8 +61,11 @@ def ours(made, seconds: float, seed: int, recipe=(), draw=(), **options) -> Run:
     return Run(network, lambda labels, dice: made.draw(model, labels, dice, **dict(draw)), True, len(history), took)
 
 
-FAMILIES = {"reference_gan": reference} | {
-    name: partial(ours, made) for name, made in (("gan", gan), ("vae", vae), ("flow", digits))
+FAMILIES = {
+    "reference_gan": reference,
+    "gan": partial(ours, gan, most=0),  # in a minute it learns nothing by heart, against which a shift protects
+    "vae": partial(ours, vae),
+    "flow": partial(ours, digits),
 }
 
 

@@ -40,7 +40,7 @@ show.diagram(
 # %% [markdown]
 # ## 1 · A first section, which asks one thing
 #
-# Three to six sections, each a small cycle of its own. It opens with a question. *How probable is a run of $n$ heads?*
+# Three to seven sections, each a small cycle. It opens with a question. *How probable is a run of $n$ heads?*
 # A toy that pencil and paper can solve comes first, then the one equation that the section needs. Each symbol is
 # defined where it first stands: $p$ is the probability of heads.
 #

@@ -164,7 +164,8 @@ def test_each_change_of_the_ladder_is_added_to_those_before(monkeypatch):
     assert kept == dict(penalty=1.0, most=1, statistic=True)  # all of it is what is shipped
     for made in (image.gan, image.digits):
         assert all(getattr(made.RECIPE, key) == value for key, value in last[made]["recipe"].items())
-    assert last[image.digits]["draw"] == dict(guidance=1.7, between=(0.3, 0.9), steps=8)
+    made = image.digits
+    assert last[made]["draw"] == dict(guidance=made.GUIDANCE, between=made.BETWEEN, steps=made.STEPS)
 
 
 def test_a_benchmark_without_time_is_refused(tmp_path, capsys):

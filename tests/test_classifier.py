@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from aigc.codecs import images
 from aigc.models import classifier
 from aigc.models.classifier import Classifier, Config
 
@@ -23,13 +24,13 @@ def test_the_head_decides_from_features_that_are_not_negative():
 def test_what_is_disturbed_differs_from_image_to_image_and_keeps_its_ink_and_its_place_about():
     x = torch.full((50, 1, 28, 28), -1.0)
     x[:, :, 10:18, 12:16] = 1
-    moved = classifier.disturbed(x, torch.Generator().manual_seed(0))
+    moved = images.disturbed(x, torch.Generator().manual_seed(0))
     ink, place = (moved + 1).sum((1, 2, 3)), torch.arange(28.0)
     assert moved.shape == x.shape and not torch.allclose(moved[0], moved[1])
     assert (ink / 64 - 1).abs().max() < 0.6 and ink.std() > 1
     rows = ((moved + 1).sum((1, 3)) @ place) / ink
     assert 0.5 < (rows - 13.5).abs().max() < 3.5
-    again = classifier.disturbed(x, torch.Generator().manual_seed(0))
+    again = images.disturbed(x, torch.Generator().manual_seed(0))
     assert torch.equal(moved, again)
 
 

@@ -54,8 +54,8 @@ def test_labels_are_dropped_at_their_rate_and_times_are_logit_normal():
     assert (seen[0] == flow.NO_LABEL).float().mean().item() == pytest.approx(0.1, abs=0.01)
     assert times[0].logit().mean().item() == pytest.approx(0, abs=0.03)
     assert times[0].logit().std().item() == pytest.approx(1, abs=0.03)
-    flow.loss(watch, x0, labels, torch.Generator().manual_seed(0), drop=0.0)
-    assert (seen[1] == 3).all()
+    flow.loss(watch, x0, labels, torch.Generator().manual_seed(0), drop=0.0, centre=0.5)
+    assert (seen[1] == 3).all() and torch.allclose(times[1].logit(), times[0].logit() + 0.5, atol=1e-4)
 
 
 def test_labels_of_other_types_are_told_and_of_other_numbers_refused():

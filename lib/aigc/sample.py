@@ -151,8 +151,8 @@ def guided(
 
     labels: (B,) int64, those that the model knows. scale: >= 0, where 0 ignores the labels, 1 is the model's own belief
     and more exaggerates it. between: the times in which it is pushed (Kynkäänniemi et al. 2024, arXiv:2404.07724); at
-    others it is the model's own belief, for one call instead of two. Raises ValueError for other labels, for a negative
-    or infinite scale, and for times that are not in order or not in [0, 1].
+    others, and at scale 1, the model's own belief takes one call instead of two. Raises ValueError for other labels, a
+    negative or infinite scale, and times that are not in order or not in [0, 1].
     """
     known = model.config.labels - 1  # the last one stands for "no label"
     if labels.numel() and not 0 <= labels.min() <= labels.max() < known:
@@ -165,7 +165,7 @@ def guided(
     blank = torch.full_like(labels, NO_LABEL)
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
-        if not between[0] <= t[0] <= between[1]:  # all images flow at one time
+        if scale == 1 or not between[0] <= t[0] <= between[1]:  # all images flow at one time
             return model(x, t, labels)
         both = model(torch.cat([x, x]), torch.cat([t, t]), torch.cat([labels, blank]))
         with_label, without = both.chunk(2)

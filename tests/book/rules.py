@@ -125,7 +125,7 @@ def starts_and_closes(path: Path, notebook: NotebookNode) -> list[str]:
 
 
 def follows_the_template(path: Path, notebook: NotebookNode) -> list[str]:
-    """Title, times, question; opening, three to six numbered sections, ending; ◇ on headings of the third level."""
+    """Title, times, question; opening, three to seven numbered sections, ending; ◇ on headings of the third level."""
     number, text, wrong = path.stem[:2], prose(notebook), []
     found = re.findall(r"^## (.+)$", text, re.MULTILINE)
     middle, cells = found[len(OPENING) : -len(ENDING)], parts(notebook)
@@ -136,8 +136,8 @@ def follows_the_template(path: Path, notebook: NotebookNode) -> list[str]:
         )
     if found[: len(OPENING)] != OPENING or found[-len(ENDING) :] != ENDING:
         wrong.append(f"the headings must be {', '.join(OPENING)}, then the sections, then {', '.join(ENDING)}")
-    elif not 3 <= len(middle) <= 6 or any(not name.startswith(f"{n + 1} · ") for n, name in enumerate(middle)):
-        wrong.append(f"between {OPENING[-1]} and {ENDING[0]} stand three to six sections, '## 1 · Name', not {middle}")
+    elif not 3 <= len(middle) <= 7 or any(not name.startswith(f"{n + 1} · ") for n, name in enumerate(middle)):
+        wrong.append(f"between {OPENING[-1]} and {ENDING[0]} come three to seven sections, '## 1 · Name', not {middle}")
     loose = [line for line in re.findall(r"^.*◇.*$", text, re.MULTILINE) if not line.startswith("### ◇ ")]
     if len(loose) > 1:  # one sentence of the opening explains it
         wrong.append(f"◇ marks a heading of the third level, '### ◇ Name', that may be skipped; not {loose[1]!r}")

@@ -17,6 +17,11 @@ OTHERS = {
         "np.random.default_rng(1).normal(50, 20, (300, 2))",
         "[[i, 0.0] for i in range(20)]",  # a straight line
     ],
+    "08": [
+        "[[0.0, 0.9 - 0.05 * i] for i in range(16)]",  # a stroke in the upper half
+        "np.random.default_rng(1).uniform(-1, 1, (40, 2))",  # dots all over
+        "np.eye(28, dtype=np.uint8) * 255",  # a whole image
+    ],
 }
 TEMPLATE = ["[0, 0, 1]", "[1]"]
 

@@ -30,7 +30,7 @@ def start():
 
     def loss(model, step, generator):
         at = torch.randint(len(x), (BATCH,), generator=generator)
-        return classifier.loss(model, classifier.disturbed(x[at], generator), labels[at])
+        return classifier.loss(model, images.disturbed(x[at], generator), labels[at])
 
     return model, loss, ""
 

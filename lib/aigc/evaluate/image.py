@@ -52,8 +52,9 @@ def frechet(real: Tensor, fake: Tensor) -> float:
 
     Heusel et al. 2017, arXiv:1706.08500, eq. 6: |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)). real: (N, F),
     fake: (M, F). The published FID takes its features from Inception; with others the numbers are on another scale. It
-    is biased upwards where there are few images (Chong & Forsyth 2020, arXiv:1911.07023): compare at equal N and M.
-    Raises ValueError where the numbers of features differ, or where there are fewer than two images.
+    is biased upwards where there are few images, by a part that differs from model to model even at equal N and M
+    (Chong & Forsyth 2020, arXiv:1911.07023). Raises ValueError where the numbers of features differ, or where there are
+    fewer than two images.
     """
     _clouds(real, fake, least=2)
     real, fake = real.double(), fake.double()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
@@ -54,16 +54,3 @@ class Classifier(nn.Module):
 def loss(model: nn.Module, x: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of the labels (B,) int64, in nats."""
     return F.cross_entropy(model(x).float(), labels)
-
-
-def disturbed(x: Tensor, generator: Generator) -> Tensor:
-    """Each image turned by up to 14 degrees, scaled by 15 %, slanted by 0.2 and shifted by 1.75 pixels, by chance.
-
-    x: (B, 1, H, W). Returns the same shape.
-    """
-    most = torch.tensor([0.25, 0.15, 0.2, 0.125, 0.125])[:, None]
-    angle, size, slant, right, down = (torch.rand(5, len(x), generator=generator) * 2 - 1) * most
-    across, up = (1 + size) * angle.cos(), (1 + size) * angle.sin()
-    rows = torch.stack([across, slant - up, right, up, across, down], 1).view(-1, 2, 3).to(x.device)
-    grid = F.affine_grid(rows, list(x.shape), align_corners=False)
-    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)

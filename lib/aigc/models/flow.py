@@ -18,20 +18,23 @@ def path(x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
     return (1 - t) * x0 + t * eps
 
 
-def loss(model: nn.Module, x0: Tensor, labels: Tensor, generator: Generator, drop: float = 0.1) -> Tensor:
+def loss(
+    model: nn.Module, x0: Tensor, labels: Tensor, generator: Generator, drop: float = 0.1, centre: float = 0.0
+) -> Tensor:
     """Mean squared error of the predicted velocity eps - x0 (Lipman et al. 2023, eq. 14, with no noise in the data).
 
     x0: (B, ...), about in [-1, 1]; labels: (B,) int64. A part `drop` of the labels is replaced by NO_LABEL, so that the
     model learns the unconditional velocity too, which guidance needs. Times are logit-normal (Esser et al. 2024,
-    arXiv:2403.03206): most in the middle, where the velocity is hardest to tell. Returns a scalar. Raises ValueError
-    for another number of labels, or drop outside 0 .. 1.
+    arXiv:2403.03206, section 3.1): most in the middle, where the velocity is hardest to tell, or around centre, the
+    mean of their logits: above 0 nearer to the noise. Returns a scalar. Raises ValueError for another number of
+    labels, or drop outside 0 .. 1.
     """
     if labels.shape != x0.shape[:1] or not 0 <= drop <= 1:
         raise ValueError(
             f"{len(x0)} examples need as many labels, not {tuple(labels.shape)}, and drop in 0 .. 1: {drop}"
         )
     eps = torch.randn(x0.shape, generator=generator).to(x0.device)
-    t = torch.randn(len(x0), generator=generator).sigmoid().to(x0.device)
+    t = (centre + torch.randn(len(x0), generator=generator)).sigmoid().to(x0.device)
     dropped = (torch.rand(len(x0), generator=generator) < drop).to(x0.device)
     labels = torch.where(dropped, NO_LABEL, labels.long())
     velocity = model(path(x0, eps, t), t, labels)

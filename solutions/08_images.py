@@ -1,0 +1,573 @@
+# %% [markdown]
+# # 08 · Images in practice: exercises
+#
+# Run the first cell, then take the exercises in any order. Each check tells you what it expected; when it is silent, you
+# are done.
+
+
+# %%
+import math
+
+import numpy as np
+import torch
+from scipy.linalg import sqrtm
+from scipy.spatial.distance import cdist
+
+from aigc.evaluate.image import frechet, precision_recall
+
+_ = torch.manual_seed(0)
+
+# %% [markdown]
+# ## 08.1 · verify · 10 min · ●○○○○ · The sides of an image
+#
+# Write `sides(n, layers)`: the side of a square image of `n` pixels after each layer, as a list. A layer is
+# `(kind, k, s, p)`, where kind is `"conv"` or `"transposed"`: the window, the step and the margin of section 1.
+
+
+# %% nbgrader={"grade": false, "grade_id": "08-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def sides(n, layers):
+    ### BEGIN SOLUTION
+    found = []
+    for kind, k, s, p in layers:
+        n = (n - 1) * s - 2 * p + k if kind == "transposed" else (n + 2 * p - k) // s + 1
+        found.append(n)
+    return found
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "08-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def check_sides(sides):
+    got = sides(7, [("transposed", 4, 2, 1)] * 3)
+    assert isinstance(got, (list, tuple)), "return a list, with a side for each layer"
+    got = list(got)
+    assert len(got) == 3, f"three layers, three sides, without the one of the beginning: not {got}"
+    assert got != [14, 14, 14], "each layer begins where the one before it ended"
+    assert got != [16, 34, 70], "the margin is cut off on both sides, *minus* 2p; and between n pixels are n - 1 steps"
+    assert got != [8, 9, 10], "the pixels are spread s apart: (n - 1) *times* s"
+    assert got == [14, 28, 56], f"the article's generator: [14, 28, 56], not {got}"
+    down = sides(28, [("conv", 4, 2, 1), ("conv", 4, 2, 1)])
+    assert list(down) != [13, 5], "an ordinary convolution: one window fits even where no step is left, + 1"
+    assert list(down) != [56, 112], "an ordinary convolution makes the image smaller: it is not the transposed one"
+    assert list(down) == [14, 7], f"a detective's two layers: [14, 7], not {down}"
+    odd = sides(8, [("conv", 3, 2, 0)])
+    assert list(odd) == [3], f"a window that does not fit is left out: round down, 3, not {odd}"
+    assert all(float(n) == int(n) and isinstance(n, (int, np.integer)) for n in odd), "sides are whole: // and not /"
+
+
+check_sides(sides)
+
+
+### BEGIN HIDDEN TESTS
+def _sides(grow, shrink=lambda n, k, s, p: (n + 2 * p - k) // s + 1, chained=True):
+    def answer(n, layers):
+        found, begin = [], n
+        for kind, k, s, p in layers:
+            n = grow(n, k, s, p) if kind == "transposed" else shrink(n, k, s, p)
+            found.append(n)
+            n = n if chained else begin
+        return found
+
+    return answer
+
+
+def _grow(n, k, s, p):
+    return (n - 1) * s - 2 * p + k
+
+
+MISCONCEPTIONS = {
+    "only the last": (lambda n, layers: _sides(_grow)(n, layers)[-1], "return a list"),
+    "with the beginning": (lambda n, layers: [n, *_sides(_grow)(n, layers)], "three layers"),
+    "not chained": (_sides(_grow, chained=False), "begins where the one before"),
+    "margin added": (_sides(lambda n, k, s, p: (n - 1) * s + 2 * p + k), "[14, 28, 56], not"),
+    "no margin": (_sides(lambda n, k, s, p: (n - 1) * s + k), "cut off"),
+    "n steps": (_sides(lambda n, k, s, p: n * s - 2 * p + k), "n - 1 steps"),
+    "no step": (_sides(lambda n, k, s, p: n - 1 - 2 * p + k), "s apart"),
+    "no one": (_sides(_grow, lambda n, k, s, p: (n + 2 * p - k) // s), "+ 1"),
+    "all transposed": (_sides(_grow, _grow), "makes the image smaller"),
+    "rounded up": (_sides(_grow, lambda n, k, s, p: -(-(n + 2 * p - k) // s) + 1), "round down"),
+    "not whole": (_sides(_grow, lambda n, k, s, p: float((n + 2 * p - k) // s + 1)), "sides are whole"),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# ## 08.2 · verify · 15 min · ●●○○○ · What the bottleneck costs
+#
+# Write `price(mu, logvar)`: the KL of (8.3), $\mathrm{KL}(N(\mu, \sigma^2) \,\|\, N(0, 1))$, where `logvar` is
+# $\log \sigma^2$. Both are tensors (B, noise); return the nats of each image, (B,).
+
+
+# %% nbgrader={"grade": false, "grade_id": "08-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def price(mu, logvar):
+    ### BEGIN SOLUTION
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "08-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def check_price(price):
+    mu = torch.tensor([[1.0, 2.0], [0.0, 0.0], [0.0, 0.0]])
+    logvar = torch.tensor([[0.0, 0.0], [0.0, 0.0], [-2.0, 1.0]])
+    got = price(mu, logvar)
+    assert torch.is_tensor(got), "return a tensor"
+    assert got.shape != (3, 2), "the numbers of one image belong together: sum over z"
+    assert got.shape == (3,), f"one price for each image, (3,), not {tuple(got.shape)}"
+    assert abs(float(got[1])) < 1e-6, f"who says nothing pays nothing: N(0, 1) costs 0, not {float(got[1])}"
+    assert not math.isclose(got[0], -2.5, rel_tol=1e-4), "sign: a KL divergence is never below zero"
+    assert not math.isclose(got[0], 5.0, rel_tol=1e-4), "without the factor 1/2"
+    assert not math.isclose(got[0], 1.25, rel_tol=1e-4), "the *sum* over z, not the mean: independent prices add up"
+    assert math.isclose(got[0], 2.5, rel_tol=1e-4), f"mu = (1, 2), sigma = 1: (1 + 4)/2 = 2.5, not {float(got[0])}"
+    right = 0.5 * (math.exp(-2) + 2 - 1 + math.e - 1 - 1)
+    as_sigma = 0.5 * (math.exp(-4) + 4 - 1 + math.exp(2) - 2 - 1)
+    other_way = 0.5 * (math.exp(2) - 2 - 1 + math.exp(-1) + 1 - 1)
+    assert not math.isclose(got[2], as_sigma, rel_tol=1e-4), (
+        "logvar is the log of the *variance*: exp once, not squared"
+    )
+    assert not math.isclose(got[2], other_way, rel_tol=1e-4), "the other way round: this is KL(N(0, 1) | q)"
+    assert math.isclose(got[2], right, rel_tol=1e-4), f"expected {right:.4f}, got {float(got[2]):.4f}"
+
+
+check_price(price)
+
+
+### BEGIN HIDDEN TESTS
+def _each(mu, logvar):
+    return 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
+
+
+MISCONCEPTIONS = {
+    "sign": (lambda mu, logvar: -_each(mu, logvar).sum(1), "never below zero"),
+    "half": (lambda mu, logvar: 2 * _each(mu, logvar).sum(1), "without the factor"),
+    "not summed": (_each, "sum over z"),
+    "mean over z": (lambda mu, logvar: _each(mu, logvar).mean(1), "not the mean"),
+    "one number": (lambda mu, logvar: _each(mu, logvar).sum(), "one price for each image"),
+    "deviation": (lambda mu, logvar: _each(mu, 2 * logvar).sum(1), "exp once"),
+    "reversed": (
+        lambda mu, logvar: 0.5 * ((mu**2 + 1) / logvar.exp() - 1 + logvar).sum(1),
+        "the other way round",
+    ),
+    "no entropy": (lambda mu, logvar: 0.5 * (mu**2 + logvar.exp()).sum(1), "says nothing pays nothing"),
+    "a number": (lambda mu, logvar: float(_each(mu, logvar).sum()), "return a tensor"),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# ## 08.3 · modify · 15 min · ●●○○○ · Guidance, while it does good
+#
+# Write `push(without, with_label, scale, t, between)`: the velocity at the time `t`. Between the two times, both included,
+# it exaggerates the label by `scale` as in (8.7): 0 ignores the label, 1 is the model's own belief. At other times it is
+# the model's own belief.
+
+
+# %% nbgrader={"grade": false, "grade_id": "08-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def push(without, with_label, scale, t, between):
+    ### BEGIN SOLUTION
+    if not between[0] <= t <= between[1]:
+        return with_label
+    return without + scale * (with_label - without)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "08-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def check_push(push):
+    without, with_label = torch.tensor([1.0, 0.0]), torch.tensor([2.0, 4.0])
+    at = lambda scale, t, between=(0.3, 0.9): push(without, with_label, scale, t, between)
+    got = at(3.0, 0.5)
+    assert torch.is_tensor(got) and got.shape == (2,), "return a velocity, as long as the two"
+    wrong_way = got.tolist() in ([-1.0, -8.0], [-2.0, -12.0])
+    assert not wrong_way, "the wrong way: from the answer without towards the one with the label"
+    assert got.tolist() != [5.0, 16.0], "off by one: begin at the answer *without*, so that 1 is the model's own belief"
+    assert got.tolist() != [3.0, 12.0], "only the difference is exaggerated; the answer without is where it begins"
+    assert got.tolist() == [4.0, 12.0], f"(1, 0) + 3 (1, 4) = (4, 12), not {got.tolist()}"
+    assert at(1.0, 0.5).tolist() == [2.0, 4.0], "at 1 it is the model's own belief, with the label"
+    assert at(0.0, 0.5).tolist() == [1.0, 0.0], "at 0 the label is ignored"
+    early, late = at(3.0, 0.95).tolist(), at(3.0, 0.1).tolist()
+    assert early != [1.0, 0.0] and late != [1.0, 0.0], "at other times the label is still *told*, but not exaggerated"
+    assert early != [4.0, 12.0], "it pushes too early: t = 1 is noise, and between ends at 0.9"
+    assert late != [4.0, 12.0], "it pushes too late: between begins at 0.3"
+    assert early == late == [2.0, 4.0], f"at other times: the model's own belief, not {early} and {late}"
+    assert at(3.0, 0.3).tolist() == at(3.0, 0.9).tolist() == [4.0, 12.0], "both ends are included"
+
+
+check_push(push)
+
+
+### BEGIN HIDDEN TESTS
+def _push(rule=lambda a, b, w: a + w * (b - a), inside=lambda t, lo, hi: lo <= t <= hi, outside=lambda a, b: b):
+    return lambda a, b, w, t, between: rule(a, b, w) if inside(t, *between) else outside(a, b)
+
+
+MISCONCEPTIONS = {
+    "wrong way": (_push(lambda a, b, w: a - w * (b - a) + (b - a)), "the wrong way"),
+    "minus": (_push(lambda a, b, w: a - w * (b - a)), "the wrong way"),
+    "off by one": (_push(lambda a, b, w: b + w * (b - a)), "off by one"),
+    "only the difference": (_push(lambda a, b, w: w * (b - a)), "where it begins"),
+    "label dropped": (_push(outside=lambda a, b: a), "is still *told*"),
+    "always": (_push(inside=lambda t, lo, hi: True), "too early"),
+    "time turned round": (_push(inside=lambda t, lo, hi: t <= hi), "too late"),
+    "open": (_push(inside=lambda t, lo, hi: lo < t < hi), "both ends"),
+    "nothing": (lambda *given: None, "return a velocity"),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# ## 08.4 · investigate · 25 min · ●●●○○ · What FID is blind to
+#
+# FID looks at a mean and a covariance. Write `impostor(real)`: as many points as `real` (N, F), a float64 tensor, whose
+# FID to them is zero, but for rounding, and which are *not* them: of a ring, an impostor whose points lie anywhere but
+# on the ring. Normal noise has almost the right covariance. How do you make it exactly right? Then look at precision.
+
+
+# %% nbgrader={"grade": false, "grade_id": "08-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def impostor(real):
+    ### BEGIN SOLUTION
+    noise = torch.randn(real.shape, dtype=torch.float64)
+    noise = noise - noise.mean(0)
+    own, wanted = (torch.linalg.cholesky(torch.cov(cloud.T)) for cloud in (noise, real))
+    return real.mean(0) + noise @ torch.linalg.inv(own).T @ wanted.T
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "08-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def check_impostor(impostor):
+    torch.manual_seed(1)
+    angle = torch.arange(999, dtype=torch.float64) / 999 * 2 * math.pi
+    ring = torch.stack([3 + 2 * angle.cos(), angle.sin()], dim=1)  # an ellipse, off the middle
+    got = impostor(ring)
+    assert torch.is_tensor(got) and got.shape == ring.shape, "as many points as were given, (N, F)"
+    assert got.dtype == torch.float64, "in float64: rounding alone would be seen"
+    assert torch.cdist(got, ring).min(1).values.max() > 1e-3, "these are the real points, only in another order"
+    off = (got.mean(0) - ring.mean(0)).abs().max()
+    assert off < 1e-6, f"the mean is off by {off:.3g}: subtract your noise's own mean first"
+    differ = (torch.cov(got.T) - torch.cov(ring.T)).abs().max()
+    assert differ > 1e-4 or differ < 1e-8, "nearly: solve for the covariance exactly, do not approach it"
+    assert not torch.allclose(got.var(0), ring.var(0)) or differ < 1e-4, "the variances fit, the covariances do not"
+    assert differ < 1e-8, f"the covariance is off by {differ:.3g}: first make your noise's own the identity"
+    assert frechet(ring, got) < 1e-6, f"then FID is {frechet(ring, got)}"
+    precise = precision_recall(ring, got)[0]
+    assert precise < 0.5, f"{precise:.0%} of your points lie on the ring: draw them from something without a hole"
+    tilted = ring @ torch.tensor([[1.0, 0.6], [0.0, 1.0]], dtype=torch.float64)
+    assert frechet(tilted, impostor(tilted)) < 1e-6, "a ring that lies aslant: its features are correlated"
+
+
+check_impostor(impostor)
+
+
+### BEGIN HIDDEN TESTS
+def _plain(real):
+    return real.mean(0) + torch.randn(real.shape, dtype=torch.float64) * real.std(0)
+
+
+def _own_mean(real):
+    noise = torch.randn(real.shape, dtype=torch.float64)
+    return real.mean(0) + (noise - noise.mean(0)) @ torch.linalg.cholesky(torch.cov(real.T)).T
+
+
+def _variances(real):
+    noise = torch.randn(real.shape, dtype=torch.float64)
+    return real.mean(0) + (noise - noise.mean(0)) / noise.std(0) * real.std(0)
+
+
+def _mirrored(real):
+    moved = 2 * real.mean(0) - real
+    return moved
+
+
+MISCONCEPTIONS = {
+    "the real ones": (lambda real: real[torch.randperm(len(real))], "in another order"),
+    "moved in secret": (_mirrored, "lie on the ring"),
+    "noise with deviations": (_plain, "the mean is off"),
+    "covariance drawn, not exact": (_own_mean, "the identity"),
+    "variances only": (_variances, "the covariances do not"),
+    "single precision": (lambda real: impostor(real).float(), "in float64"),
+    "the middle": (lambda real: real.mean(0), "as many points"),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# ## 08.5 · build · 45 min · ●●●●○ · FID, precision and recall
+#
+# Build the measures of section 6 with NumPy, from nothing but `np.cov`, `sqrtm` and `cdist`. First `fid(real, fake)` of
+# two arrays (N, F), by (8.6). In this exercise, refuse two clouds of different sizes with a ValueError, because FIDs of
+# different sizes cannot be compared. A root of a matrix may come out complex by rounding.
+
+
+# %% nbgrader={"grade": false, "grade_id": "08-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def fid(real, fake):
+    ### BEGIN SOLUTION
+    real, fake = np.asarray(real, dtype=float), np.asarray(fake, dtype=float)
+    if real.shape != fake.shape:
+        raise ValueError(f"as many images and features on both sides: {real.shape} and {fake.shape}")
+    apart = real.mean(0) - fake.mean(0)
+    one = np.cov(real, rowvar=False)
+    two = np.cov(fake, rowvar=False)
+    root = sqrtm(one @ two).real
+    spread = np.trace(one) + np.trace(two) - 2 * np.trace(root)
+    return float(apart @ apart + spread)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "08-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def check_fid(fid):
+    dice = np.random.default_rng(0)
+    real, fake = dice.normal(size=(2, 400, 3))
+    fake = fake @ [[1.0, 1.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 3.0]] + [1.0, 3.0, 0.0]
+    got = fid(real, fake)
+    assert got is not None and np.ndim(got) == 0, "one number"
+    assert not np.iscomplexobj(got), "a complex number: rounding gave the root an imaginary part; take the real one"
+    right = frechet(*map(torch.tensor, (real, fake)))
+    gap, one, two = real.mean(0) - fake.mean(0), np.cov(real.T), np.cov(fake.T)
+    traces, root = np.trace(one) + np.trace(two), np.trace(sqrtm(one @ two).real)
+    assert not math.isclose(got, gap @ gap, rel_tol=1e-4), "only the means: where is the covariance term?"
+    assert not math.isclose(got, gap @ gap + traces, rel_tol=1e-4), "without the root of C1 C2: minus twice its trace"
+    assert not math.isclose(got, math.sqrt(gap @ gap) + traces - 2 * root, rel_tol=1e-4), "the *squared* distance"
+    single = gap @ gap + traces - 2 * np.sqrt(np.clip(one @ two, 0, None)).trace()
+    assert not math.isclose(got, single, rel_tol=1e-4), "a root of a *matrix*, not of its entries"
+    assert not math.isclose(got, math.sqrt(right), rel_tol=1e-4), "this is the distance; FID is its square"
+    assert math.isclose(got, right, rel_tol=1e-4), f"expected {right:.4f}, got {got}"
+    try:
+        fid(real, fake[:100])
+    except ValueError:
+        return
+    raise AssertionError("400 against 100: raise a ValueError, since FIDs of different sizes cannot be compared")
+
+
+check_fid(fid)
+
+
+### BEGIN HIDDEN TESTS
+def _fid(means=lambda gap: gap @ gap, spread=lambda a, b, root: np.trace(a) + np.trace(b) - 2 * np.trace(root)):
+    def answer(real, fake):
+        if len(real) != len(fake):
+            raise ValueError("sizes")
+        one, two = np.cov(real.T), np.cov(fake.T)
+        return means(real.mean(0) - fake.mean(0)) + spread(one, two, sqrtm(one @ two).real)
+
+    return answer
+
+
+def _any_size(real, fake):
+    return frechet(torch.as_tensor(real), torch.as_tensor(fake))
+
+
+MISCONCEPTIONS = {
+    "no covariance": (_fid(spread=lambda a, b, root: 0.0), "covariance term"),
+    "no root": (_fid(spread=lambda a, b, root: np.trace(a) + np.trace(b)), "minus twice"),
+    "not squared": (_fid(means=lambda gap: math.sqrt(gap @ gap)), "the *squared* distance"),
+    "root of entries": (
+        _fid(spread=lambda a, b, root: np.trace(a) + np.trace(b) - 2 * np.sqrt(np.clip(a @ b, 0, None)).trace()),
+        "not of its entries",
+    ),
+    "root of all": (lambda real, fake: math.sqrt(_fid()(real, fake)), "FID is its square"),
+    "different sizes": (_any_size, "400 against 100"),
+    "complex": (lambda real, fake: _fid()(real, fake) + 0j, "take the real one"),
+    "nothing": (lambda real, fake: None, "one number"),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# Then `both(real, fake, k)`: precision and recall. A point lies in a cloud if it is within the ball around *some* point of
+# it, and a ball reaches to the k-th neighbour of its middle in the same cloud. Return precision, then recall.
+
+
+# %% nbgrader={"grade": false, "grade_id": "08-5-b", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def both(real, fake, k):
+    ### BEGIN SOLUTION
+    real, fake = np.asarray(real, dtype=float), np.asarray(fake, dtype=float)
+    if min(len(real), len(fake)) <= k:
+        raise ValueError(f"a cloud of so few points has no {k}-th neighbour")
+    within_real = np.sort(cdist(real, real), axis=1)
+    within_fake = np.sort(cdist(fake, fake), axis=1)
+    around_real = within_real[:, k]  # the first is the point itself
+    around_fake = within_fake[:, k]
+    between = cdist(real, fake)
+    in_real = between <= around_real[:, None]
+    in_fake = between <= around_fake[None, :]
+    precision = in_real.any(0).mean()
+    recall = in_fake.any(1).mean()
+    return float(precision), float(recall)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "08-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def check_both(both):
+    dice = np.random.default_rng(1)
+    real = dice.normal(size=(300, 2)) * 3
+    narrow, far = dice.normal(size=(150, 2)) * 0.5, dice.normal(size=(50, 2)) + 30
+    fake = np.concatenate([narrow, far])
+    got = both(real, fake, 5)
+    assert isinstance(got, (tuple, list)) and len(got) == 2, "return two numbers: precision, then recall"
+    got = tuple(map(float, got))
+    right = precision_recall(torch.tensor(real), torch.tensor(fake), 5)
+    assert not np.allclose(got, right[::-1]), "exchanged: precision is about the *fakes*, recall about the real ones"
+    near = lambda k: precision_recall(torch.tensor(real), torch.tensor(fake), k)
+    assert not np.allclose(got, near(4)), "the nearest of all is the point itself: the k-th *other* one is meant"
+    distances = cdist(real, fake)
+    over = np.sort(distances, 1)[:, 4], np.sort(distances, 0)[4]
+    crossed = (distances <= over[0][:, None]).any(0).mean(), (distances <= over[1]).any(1).mean()
+    assert not np.allclose(got, crossed), "a ball reaches to a neighbour in its *own* cloud"
+    assert got[0] <= 0.8, "a quarter of the fakes is far from all real ones: precision cannot be more than 3/4"
+    assert np.allclose(got, right), f"expected {right}, got {got}"
+    assert np.allclose(both(real, real + 0.0, 5), (1, 1)), "a cloud against itself: 1 and 1"
+    small = tuple(both(real[:20], fake[:20], 2))
+    assert np.allclose(small, precision_recall(torch.tensor(real[:20]), torch.tensor(fake[:20]), 2)), "k may be another"
+
+
+check_both(both)
+
+
+### BEGIN HIDDEN TESTS
+def _both(reach=lambda cloud, other, k: np.sort(cdist(cloud, cloud), 1)[:, k], k=None, swapped=False):
+    def answer(real, fake, given):
+        n, between = k or given, cdist(real, fake)
+        precision = (between <= reach(real, fake, n)[:, None]).any(0).mean()
+        recall = (between <= reach(fake, real, n)).any(1).mean()
+        return (recall, precision) if swapped else (precision, recall)
+
+    return answer
+
+
+MISCONCEPTIONS = {
+    "swapped": (_both(swapped=True), "exchanged"),
+    "itself counted": (_both(lambda cloud, other, k: np.sort(cdist(cloud, cloud), 1)[:, k - 1]), "the point itself"),
+    "the other cloud": (_both(lambda cloud, other, k: np.sort(cdist(cloud, other), 1)[:, k - 1]), "*own* cloud"),
+    "one ball": (_both(lambda cloud, other, k: np.full(len(cloud), 40.0)), "a quarter of the fakes"),
+    "always five": (_both(k=5), "k may be another"),
+    "one number": (lambda real, fake, k: 0.5, "return two numbers"),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# ## 08.6 · debug · 20 min · ●●●○○ · All black
+#
+# `batches` cuts images of bytes into batches for a model that wants numbers from -1 to 1. A GAN that was trained with
+# it draws black squares and is content. Measure: what is the smallest number in a batch, and what is the largest? Then
+# write `mended`. The function with the bug stands above it.
+
+
+# %% nbgrader={"grade": false, "grade_id": "08-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def scaled(images):
+    return images / 127.5 - 1
+
+
+def batches(images, size):
+    images = scaled(images)
+    return [scaled(images[i : i + size]) for i in range(0, len(images), size)]
+
+
+def mended(images, size):
+    ### BEGIN SOLUTION
+    images = scaled(images)
+    return [images[i : i + size] for i in range(0, len(images), size)]
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "08-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def check_mended(mended):
+    images = np.zeros((7, 4, 4), dtype=np.uint8)
+    images[1::2], images[6, 0, 0] = 255, 51
+    before = images.copy()
+    got = mended(images, 3)
+    assert got is not None, "return a list of batches"
+    assert (images == before).all(), "the images that were given must stay as they are: do not write into them"
+    got = list(got)
+    assert len(got) != 2, "the last batch is smaller, but its images count too"
+    assert [len(part) for part in got] == [3, 3, 1], f"three batches of 3, 3 and 1 images, not {[len(p) for p in got]}"
+    every = np.concatenate(got)
+    low, high = float(every.min()), float(every.max())
+    assert not (low < -0.99 and high < -0.98), (
+        f"still twice: all numbers lie from {low:.3f} to {high:.3f}, a thousandth of grey"
+    )
+    assert high < 2, f"the largest is {high}: bytes were not scaled at all"
+    assert low != 0, "from 0 to 1: the model ends in tanh, and wants black at -1"
+    assert (low, high) == (-1, 1), f"black is -1 and white is 1, not {low} and {high}"
+    grey = float(every[6, 0, 0])
+    assert math.isclose(grey, -0.6, abs_tol=1e-6), f"51 of 255 is a fifth of the way: -0.6, not {grey}"
+    assert float(every[0, 0, 0]) == -1, "black must stay black: an image's brightness is turned round"
+
+
+check_mended(mended)
+
+
+### BEGIN HIDDEN TESTS
+def _cut(images, size):
+    return [images[i : i + size] for i in range(0, len(images), size)]
+
+
+def _in_place(images, size):
+    images[:] = 0
+    return _cut(scaled(images), size)
+
+
+MISCONCEPTIONS = {
+    "unchanged": (batches, "still twice"),
+    "never": (lambda images, size: _cut(images, size), "not scaled at all"),
+    "from 0 to 1": (lambda images, size: _cut(images / 255, size), "from 0 to 1"),
+    "last one dropped": (lambda images, size: _cut(scaled(images), size)[:-1], "its images count too"),
+    "by 128": (lambda images, size: _cut(images / 128 - 1, size), "white is 1"),
+    "rounded": (lambda images, size: _cut(np.sign(scaled(images)), size), "a fifth of the way"),
+    "turned round": (lambda images, size: _cut(-scaled(images), size), "a fifth of the way"),
+    "written into": (_in_place, "do not write into them"),
+    "nothing": (lambda images, size: None, "return a list"),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# ## 08.7 · challenge · 60 min · ●●●●● · Fewer calls
+#
+# The flow's recipe asks its network 25 times for a digit. Write `recipe()`: a dictionary with `steps`, `guidance` and
+# `between` for the chapter's `paint`, which asks at most 12 times. The score is FID and recall of a thousand digits,
+# held against the chapter's table. `calls` counts. The check asks only for what any recipe has to keep.
+
+
+# %% nbgrader={"grade": false, "grade_id": "08-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def recipe():
+    ### BEGIN SOLUTION
+    return {"steps": 4, "guidance": 1.4, "between": (0.4, 0.8)}
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "08-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def calls(steps, guidance, between):
+    """How often Heun's method asks the network, where a time with guidance counts twice."""
+    times = [1 - k / steps for k in range(steps + 1)]
+    asked = [t for pair in zip(times, times[1:]) for t in pair if t > 0]
+    return sum(2 if guidance != 1 and between[0] <= t <= between[1] else 1 for t in asked)
+
+
+def check_recipe(recipe):
+    got = recipe()
+    assert isinstance(got, dict) and set(got) == {"steps", "guidance", "between"}, "a dictionary with the three keys"
+    steps, guidance, between = got["steps"], got["guidance"], got["between"]
+    whole = isinstance(steps, (int, np.integer)) and not isinstance(steps, bool)
+    assert whole and steps >= 1, f"steps is a whole number from 1, not {steps!r}"
+    number = isinstance(guidance, (int, float)) and not isinstance(guidance, bool)
+    assert number and math.isfinite(guidance), f"guidance is one finite number, not {guidance!r}"
+    assert guidance >= 0, "guidance below 0 pushes away from the label"
+    pair = isinstance(between, (tuple, list)) and len(between) == 2
+    assert pair, f"between holds two times, not {between!r}"
+    assert 0 <= between[0] <= between[1] <= 1, "between: two times from 0 to 1, the earlier first; noise is at 1"
+    asked = calls(steps, guidance, between)
+    assert asked <= 12, f"at most 12 calls; this recipe asks {asked} times"
+
+
+check_recipe(recipe)
+
+### BEGIN HIDDEN TESTS
+MISCONCEPTIONS = {
+    "a list": (lambda: [4, 1.4, (0.3, 0.9)], "three keys"),
+    "too many steps": (lambda: {"steps": 8, "guidance": 1.4, "between": (0.3, 0.9)}, "at most 12 calls"),
+    "guidance counts twice": (lambda: {"steps": 6, "guidance": 2.0, "between": (0.0, 1.0)}, "at most 12 calls"),
+    "half a step": (lambda: {"steps": 4.5, "guidance": 1.4, "between": (0.3, 0.9)}, "whole number"),
+    "wrong way": (lambda: {"steps": 4, "guidance": -1.0, "between": (0.3, 0.9)}, "away from the label"),
+    "times turned round": (lambda: {"steps": 4, "guidance": 1.4, "between": (0.9, 0.3)}, "the earlier first"),
+    "one time": (lambda: {"steps": 4, "guidance": 1.4, "between": 0.5}, "two times"),
+    "nan": (lambda: {"steps": 4, "guidance": math.nan, "between": (0.3, 0.9)}, "one finite number"),
+}
+### END HIDDEN TESTS
