@@ -138,7 +138,7 @@ def compare(seconds: float, seed: int, out: Path) -> dict[str, dict]:
     rows = {"held-out digits (1,000)": measures(judge, *held_out())}
     for name, make in FAMILIES.items():
         pictures, labels, rows[name] = measured(judge, run := make(seconds, seed), seed)
-        with atomic(out / f"{name}.npz") as partial, open(partial, "wb") as file:
+        with atomic(out / f"{name}.npz") as unfinished, open(unfinished, "wb") as file:
             np.savez_compressed(
                 file, images=pictures, labels=labels, network_calls=rows[name]["calls"], train_seconds=run.seconds
             )
@@ -187,8 +187,8 @@ def main(arguments: list[str]) -> int:
     )
     text = page(found, options.seconds, options.seed)
     for path, content in ((f"{name}.json", json.dumps(found, indent=1)), (f"{name}.md", text)):
-        with atomic(options.out / path) as partial:
-            partial.write_text(content, encoding="utf-8")
+        with atomic(options.out / path) as unfinished:
+            unfinished.write_text(content, encoding="utf-8")
     print(text)
     return 0
 

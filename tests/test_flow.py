@@ -122,6 +122,8 @@ def test_guidance_interpolates_and_extrapolates():
     for t, expected in ((0.2, [2, 5]), (0.25, [-14, -5]), (0.75, [-14, -5]), (0.8, [2, 5])):
         assert sometimes(x, torch.full((2,), t))[:, 0, 0, 0].tolist() == expected
     assert asked == [2, 4, 4, 2]  # twice as many where it is pushed
+    sample.guided(counted, labels, 1)(x, torch.ones(2))
+    assert asked[4:] == [2]  # and not where the push is none
     for wrong in ((0.5, 0.4), (-0.1, 1), (0, 1.1)):
         with pytest.raises(ValueError, match="two times"):
             sample.guided(model, labels, 3, wrong)
