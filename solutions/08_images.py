@@ -7,13 +7,16 @@
 
 # %%
 import math
+import numbers
 
 import numpy as np
 import torch
 from scipy.linalg import sqrtm
 from scipy.spatial.distance import cdist
 
+from aigc import sample
 from aigc.evaluate.image import frechet, precision_recall
+from aigc.models import unet
 
 _ = torch.manual_seed(0)
 
@@ -37,28 +40,43 @@ def sides(n, layers):
 
 # %% nbgrader={"grade": true, "grade_id": "08-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_sides(sides):
-    got = sides(7, [("transposed", 4, 2, 1)] * 3)
-    assert isinstance(got, (list, tuple)), "return a list, with a side for each layer"
-    got = list(got)
+    def at(n, layers):
+        given = list(layers)
+        got = sides(n, given)
+        assert got is not None, "nothing came back: your function has to `return` the list, whatever the layers are"
+        assert given == layers, "the layers that were given must stay as they are: do not change that list"
+        assert np.ndim(got) == 1, "return a list, with a side for each layer"
+        return list(got)
+
+    got = at(7, [("transposed", 4, 2, 1)] * 3)
     assert len(got) == 3, f"three layers, three sides, without the one of the beginning: not {got}"
     assert got != [14, 14, 14], "each layer begins where the one before it ended"
     assert got != [16, 34, 70], "the margin is cut off on both sides, *minus* 2p; and between n pixels are n - 1 steps"
     assert got != [8, 9, 10], "the pixels are spread s apart: (n - 1) *times* s"
     assert got == [14, 28, 56], f"the article's generator: [14, 28, 56], not {got}"
-    down = sides(28, [("conv", 4, 2, 1), ("conv", 4, 2, 1)])
-    assert list(down) != [13, 5], "an ordinary convolution: one window fits even where no step is left, + 1"
-    assert list(down) != [56, 112], "an ordinary convolution makes the image smaller: it is not the transposed one"
-    assert list(down) == [14, 7], f"a detective's two layers: [14, 7], not {down}"
-    odd = sides(8, [("conv", 3, 2, 0)])
-    assert list(odd) == [3], f"a window that does not fit is left out: round down, 3, not {odd}"
-    assert all(float(n) == int(n) and isinstance(n, (int, np.integer)) for n in odd), "sides are whole: // and not /"
+    odd = at(8, [("conv", 3, 2, 0)])
+    assert odd != [17], "an ordinary convolution makes the image smaller: it is not the transposed one"
+    assert odd != [2], "an ordinary convolution: one window fits even where no step is left, + 1"
+    assert odd == [3], f"a window that does not fit is left out: round down, 3, not {odd}"
+    assert all(isinstance(n, numbers.Integral) for n in [*got, *odd]), (
+        "sides are whole numbers: // gives them, / does not"
+    )
+    down = at(28, [("conv", 4, 2, 1), ("conv", 4, 2, 1)])
+    assert down != [13, 5], "an ordinary convolution has a margin on both sides, too: it sees n + 2p pixels"
+    assert down == [14, 7], f"a detective's two layers: [14, 7], not {down}"
+    mixed = at(5, [("transposed", 5, 3, 2), ("conv", 3, 1, 1), ("conv", 3, 3, 2), ("conv", 3, 4, 1)])
+    assert mixed == [13, 13, 5, 2], f"other windows, steps and margins, and both kinds: [13, 13, 5, 2], not {mixed}"
 
 
 check_sides(sides)
 
 
 ### BEGIN HIDDEN TESTS
-def _sides(grow, shrink=lambda n, k, s, p: (n + 2 * p - k) // s + 1, chained=True):
+def _shrink(n, k, s, p):
+    return (n + 2 * p - k) // s + 1
+
+
+def _sides(grow, shrink=_shrink, chained=True):
     def answer(n, layers):
         found, begin = [], n
         for kind, k, s, p in layers:
@@ -76,6 +94,18 @@ def _grow(n, k, s, p):
 
 MISCONCEPTIONS = {
     "only the last": (lambda n, layers: _sides(_grow)(n, layers)[-1], "return a list"),
+    "nothing": (lambda n, layers: None, "nothing came back"),
+    "eaten": (lambda n, layers: [_sides(_grow)(n, [layers.pop(0)])[0] for _ in list(layers)], "must stay"),
+    "n times s": (_sides(lambda n, k, s, p: n * s), "other windows"),
+    "two of everything": (_sides(lambda n, k, s, p: (n - 1) * 2 + k - 2 * p), "other windows"),
+    "margin of one": (_sides(lambda n, k, s, p: (n - 1) * s + k - 2), "other windows"),
+    "conv by two": (_sides(_grow, lambda n, k, s, p: (n + 2 * p - k) // 2 + 1), "other windows"),
+    "conv rounded": (_sides(_grow, lambda n, k, s, p: round((n + 2 * p - k) / s) + 1), "other windows"),
+    "conv without margin": (_sides(_grow, lambda n, k, s, p: (n - k) // s + 1), "it sees n + 2p"),
+    "one kind": (
+        lambda n, layers: _sides(*[_grow if layers[0][0] == "transposed" else _shrink] * 2)(n, layers),
+        "other",
+    ),
     "with the beginning": (lambda n, layers: [n, *_sides(_grow)(n, layers)], "three layers"),
     "not chained": (_sides(_grow, chained=False), "begins where the one before"),
     "margin added": (_sides(lambda n, k, s, p: (n - 1) * s + 2 * p + k), "[14, 28, 56], not"),
@@ -86,6 +116,7 @@ MISCONCEPTIONS = {
     "all transposed": (_sides(_grow, _grow), "makes the image smaller"),
     "rounded up": (_sides(_grow, lambda n, k, s, p: -(-(n + 2 * p - k) // s) + 1), "round down"),
     "not whole": (_sides(_grow, lambda n, k, s, p: float((n + 2 * p - k) // s + 1)), "sides are whole"),
+    "grown not whole": (_sides(lambda n, k, s, p: float(_grow(n, k, s, p))), "sides are whole"),
 }
 ### END HIDDEN TESTS
 
@@ -106,10 +137,15 @@ def price(mu, logvar):
 
 # %% nbgrader={"grade": true, "grade_id": "08-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_price(price):
-    mu = torch.tensor([[1.0, 2.0], [0.0, 0.0], [0.0, 0.0]])
-    logvar = torch.tensor([[0.0, 0.0], [0.0, 0.0], [-2.0, 1.0]])
-    got = price(mu, logvar)
-    assert torch.is_tensor(got), "return a tensor"
+    def at(mu, logvar):
+        mu, logvar = torch.tensor(mu), torch.tensor(logvar)
+        given = mu.clone(), logvar.clone()
+        got = price(mu, logvar)
+        assert got is not None, "nothing came back: your function has to `return` the prices"
+        assert mu.equal(given[0]) and logvar.equal(given[1]), "what was given must stay as it is: nothing in place"
+        return torch.as_tensor(got)
+
+    got = at([[1.0, 2.0], [0.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0], [-2.0, 1.0]])
     assert got.shape != (3, 2), "the numbers of one image belong together: sum over z"
     assert got.shape == (3,), f"one price for each image, (3,), not {tuple(got.shape)}"
     assert abs(float(got[1])) < 1e-6, f"who says nothing pays nothing: N(0, 1) costs 0, not {float(got[1])}"
@@ -125,6 +161,12 @@ def check_price(price):
     )
     assert not math.isclose(got[2], other_way, rel_tol=1e-4), "the other way round: this is KL(N(0, 1) | q)"
     assert math.isclose(got[2], right, rel_tol=1e-4), f"expected {right:.4f}, got {float(got[2]):.4f}"
+    got = at([[1.0, -2.0, 0.5], [0.0, 1.0, 3.0]], [[-2.0, 1.0, 0.0], [1.0, 1.0, -1.0]]).tolist()
+    assert not np.allclose(got, [4.0518, 6.4022], atol=1e-3), "the -1 belongs to each number of z, and here are three"
+    assert np.allclose(got, [3.5518, 5.9022], atol=1e-3), (
+        f"three numbers, with means *and* variances: [3.5518, 5.9022], not {got}. The prior's variance is 1: is mu^2 "
+        "alone?"
+    )
 
 
 check_price(price)
@@ -147,7 +189,17 @@ MISCONCEPTIONS = {
         "the other way round",
     ),
     "no entropy": (lambda mu, logvar: 0.5 * (mu**2 + logvar.exp()).sum(1), "says nothing pays nothing"),
-    "a number": (lambda mu, logvar: float(_each(mu, logvar).sum()), "return a tensor"),
+    "a number": (lambda mu, logvar: float(_each(mu, logvar).sum()), "one price for each image"),
+    "nothing": (lambda mu, logvar: None, "nothing came back"),
+    "over the variance": (
+        lambda mu, logvar: 0.5 * (mu**2 / logvar.exp() + logvar.exp() - 1 - logvar).sum(1),
+        "is mu^2 alone",
+    ),
+    "times the variance": (lambda mu, logvar: 0.5 * (mu**2 * logvar.exp() + logvar.exp() - 1 - logvar).sum(1), "alone"),
+    "one once": (lambda mu, logvar: 0.5 * (mu**2 + logvar.exp() - logvar).sum(1) - 1, "belongs to each"),
+    "mean and no half": (lambda mu, logvar: 2 * _each(mu, logvar).mean(1), "three numbers"),
+    "the first two": (lambda mu, logvar: _each(mu, logvar)[:, :2].sum(1), "three numbers"),
+    "in place": (lambda mu, logvar: 0.5 * (mu.square_() + logvar.exp() - 1 - logvar).sum(1), "nothing in place"),
 }
 ### END HIDDEN TESTS
 
@@ -157,7 +209,7 @@ MISCONCEPTIONS = {
 #
 # Write `push(without, with_label, scale, t, between)`: the velocity at the time `t`. Between the two times, both included,
 # it exaggerates the label by `scale` as in (8.7): 0 ignores the label, 1 is the model's own belief. At other times it is
-# the model's own belief.
+# the model's own belief. The velocities are tensors of any shape; `t` is one number, as all images flow at one time.
 
 
 # %% nbgrader={"grade": false, "grade_id": "08-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -172,22 +224,36 @@ def push(without, with_label, scale, t, between):
 # %% nbgrader={"grade": true, "grade_id": "08-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_push(push):
     without, with_label = torch.tensor([1.0, 0.0]), torch.tensor([2.0, 4.0])
-    at = lambda scale, t, between=(0.3, 0.9): push(without, with_label, scale, t, between)
+
+    def at(scale, t, between=(0.3, 0.9), a=without, b=with_label):
+        given = a.clone(), b.clone()
+        got = push(a, b, scale, t, between)
+        assert a.equal(given[0]) and b.equal(given[1]), "what was given must stay as it is: nothing in place"
+        assert got is not None, f"nothing came back at t = {t}: `return` a velocity at every time"
+        got = torch.as_tensor(got).float()
+        assert got.shape == a.shape, f"return a velocity, of the shape of the two, at t = {t} as well"
+        return got.tolist()
+
     got = at(3.0, 0.5)
-    assert torch.is_tensor(got) and got.shape == (2,), "return a velocity, as long as the two"
-    wrong_way = got.tolist() in ([-1.0, -8.0], [-2.0, -12.0])
-    assert not wrong_way, "the wrong way: from the answer without towards the one with the label"
-    assert got.tolist() != [5.0, 16.0], "off by one: begin at the answer *without*, so that 1 is the model's own belief"
-    assert got.tolist() != [3.0, 12.0], "only the difference is exaggerated; the answer without is where it begins"
-    assert got.tolist() == [4.0, 12.0], f"(1, 0) + 3 (1, 4) = (4, 12), not {got.tolist()}"
-    assert at(1.0, 0.5).tolist() == [2.0, 4.0], "at 1 it is the model's own belief, with the label"
-    assert at(0.0, 0.5).tolist() == [1.0, 0.0], "at 0 the label is ignored"
-    early, late = at(3.0, 0.95).tolist(), at(3.0, 0.1).tolist()
+    assert got not in ([-1.0, -8.0], [-2.0, -12.0]), (
+        "the wrong way: from the answer without towards the one with the label"
+    )
+    assert got != [5.0, 16.0], "off by one: begin at the answer *without*, so that 1 is the model's own belief"
+    assert got != [3.0, 12.0], "only the difference is exaggerated; the answer without is where it begins"
+    assert got == [4.0, 12.0], f"(1, 0) + 3 (1, 4) = (4, 12), not {got}"
+    assert at(1.0, 0.5) == [2.0, 4.0], "at 1 it is the model's own belief, with the label"
+    assert at(0.0, 0.5) == [1.0, 0.0], "at 0 the label is ignored"
+    assert at(0.5, 0.5) == [1.5, 2.0], f"a scale of 0.5 goes half of the way, to (1.5, 2), not {at(0.5, 0.5)}"
+    early, late = at(3.0, 0.95), at(3.0, 0.1)
     assert early != [1.0, 0.0] and late != [1.0, 0.0], "at other times the label is still *told*, but not exaggerated"
     assert early != [4.0, 12.0], "it pushes too early: t = 1 is noise, and between ends at 0.9"
     assert late != [4.0, 12.0], "it pushes too late: between begins at 0.3"
     assert early == late == [2.0, 4.0], f"at other times: the model's own belief, not {early} and {late}"
-    assert at(3.0, 0.3).tolist() == at(3.0, 0.9).tolist() == [4.0, 12.0], "both ends are included"
+    assert at(3.0, 0.3) == at(3.0, 0.9) == [4.0, 12.0], "both ends are included"
+    assert at(0.0, 0.1) == [2.0, 4.0], "scale 0 ignores the label between the two times only"
+    pictures = torch.zeros(2, 1, 3, 3), torch.ones(2, 1, 3, 3)
+    other = [at(2.0, t, (0.1, 0.5), *pictures)[1][0][2][2] for t in (0.05, 0.2, 0.4, 0.7)]
+    assert other == [1, 2, 2, 1], f"other times are given, 0.1 and 0.5: does the function use its `between`? {other}"
 
 
 check_push(push)
@@ -207,7 +273,14 @@ MISCONCEPTIONS = {
     "always": (_push(inside=lambda t, lo, hi: True), "too early"),
     "time turned round": (_push(inside=lambda t, lo, hi: t <= hi), "too late"),
     "open": (_push(inside=lambda t, lo, hi: lo < t < hi), "both ends"),
-    "nothing": (lambda *given: None, "return a velocity"),
+    "nothing": (lambda *given: None, "nothing came back"),
+    "nothing outside": (_push(outside=lambda a, b: None), "nothing came back at t = 0.95"),
+    "zero outside": (_push(outside=lambda a, b: 0), "of the shape of the two"),
+    "the chapter's times": (_push(inside=lambda t, lo, hi: 0.3 <= t <= 0.9), "other times are given"),
+    "the chapter's end": (_push(inside=lambda t, lo, hi: lo <= t <= 0.9), "other times are given"),
+    "whole scales": (_push(lambda a, b, w: a + int(w) * (b - a)), "half of the way"),
+    "in place": (_push(lambda a, b, w: a.add_(w * (b - a))), "nothing in place"),
+    "0 everywhere": (lambda a, b, w, t, between: a if w == 0 else _push()(a, b, w, t, between), "between the two"),
 }
 ### END HIDDEN TESTS
 
@@ -215,9 +288,10 @@ MISCONCEPTIONS = {
 # %% [markdown]
 # ## 08.4 · investigate · 25 min · ●●●○○ · What FID is blind to
 #
-# FID looks at a mean and a covariance. Write `impostor(real)`: as many points as `real` (N, F), a float64 tensor, whose
-# FID to them is zero, but for rounding, and which are *not* them: of a ring, an impostor whose points lie anywhere but
-# on the ring. Normal noise has almost the right covariance. How do you make it exactly right? Then look at precision.
+# FID looks at a mean and a covariance. Write `impostor(real)`: as many points as `real` (N, F), a float64 tensor with
+# many more points than features, F at least 2. Return a tensor of the same shape whose FID to them is zero, but for
+# rounding, and which are *not* them: of a ring, an impostor whose points lie anywhere but on the ring. Normal noise has
+# almost the right covariance. How do you make it exactly right? Then look at precision.
 
 
 # %% nbgrader={"grade": false, "grade_id": "08-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -232,15 +306,24 @@ def impostor(real):
 
 # %% nbgrader={"grade": true, "grade_id": "08-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_impostor(impostor):
+    def at(real):
+        given = real.clone()
+        got = impostor(real)
+        assert got is not None, "nothing came back: your function has to `return` its points"
+        assert real.equal(given), "the real points must stay as they are: nothing in place"
+        got = torch.as_tensor(got)
+        assert got.shape == real.shape, f"as many points as were given, {tuple(real.shape)}, not {tuple(got.shape)}"
+        assert got.dtype == torch.float64, "in float64: rounding alone would be seen"
+        same = (torch.cdist(got, real).min(1).values < 1e-6).double().mean()
+        assert same < 0.1, f"{same:.0%} of these are real points, perhaps in another order"
+        return got
+
     torch.manual_seed(1)
     angle = torch.arange(999, dtype=torch.float64) / 999 * 2 * math.pi
     ring = torch.stack([3 + 2 * angle.cos(), angle.sin()], dim=1)  # an ellipse, off the middle
-    got = impostor(ring)
-    assert torch.is_tensor(got) and got.shape == ring.shape, "as many points as were given, (N, F)"
-    assert got.dtype == torch.float64, "in float64: rounding alone would be seen"
-    assert torch.cdist(got, ring).min(1).values.max() > 1e-3, "these are the real points, only in another order"
+    got = at(ring)
     off = (got.mean(0) - ring.mean(0)).abs().max()
-    assert off < 1e-6, f"the mean is off by {off:.3g}: subtract your noise's own mean first"
+    assert off < 1e-6, f"the mean is off by {off:.3g}: subtract your noise's own mean first, and add the real one last"
     differ = (torch.cov(got.T) - torch.cov(ring.T)).abs().max()
     assert differ > 1e-4 or differ < 1e-8, "nearly: solve for the covariance exactly, do not approach it"
     assert not torch.allclose(got.var(0), ring.var(0)) or differ < 1e-4, "the variances fit, the covariances do not"
@@ -249,7 +332,9 @@ def check_impostor(impostor):
     precise = precision_recall(ring, got)[0]
     assert precise < 0.5, f"{precise:.0%} of your points lie on the ring: draw them from something without a hole"
     tilted = ring @ torch.tensor([[1.0, 0.6], [0.0, 1.0]], dtype=torch.float64)
-    assert frechet(tilted, impostor(tilted)) < 1e-6, "a ring that lies aslant: its features are correlated"
+    assert frechet(tilted, at(tilted)) < 1e-6, "a ring that lies aslant: its features are correlated"
+    cloud = torch.rand(300, 3, dtype=torch.float64) @ torch.tensor([[1.0, 0.6, 0], [0, 1, 2], [0, 0, 1]]).double()
+    assert frechet(cloud, at(cloud)) < 1e-6, "300 points of three features: the shape comes from what is given"
 
 
 check_impostor(impostor)
@@ -277,6 +362,12 @@ def _mirrored(real):
 
 MISCONCEPTIONS = {
     "the real ones": (lambda real: real[torch.randperm(len(real))], "in another order"),
+    "half of them real": (lambda real: torch.cat([real[:500], _own_mean(real)[500:]]), "of these are real"),
+    "real if aslant": (lambda real: real if real.T.cov()[0, 1].abs() > 0.1 else impostor(real), "of these are real"),
+    "999 points": (lambda real: impostor(real) if len(real) == 999 else torch.randn(999, 2).double(), "as many points"),
+    "the ring is moved": (lambda real: impostor(real.sub_(real.mean(0))), "nothing in place"),
+    "no mean": (lambda real: impostor(real) - real.mean(0), "the mean is off"),
+    "nothing": (lambda real: None, "nothing came back"),
     "moved in secret": (_mirrored, "lie on the ring"),
     "noise with deviations": (_plain, "the mean is off"),
     "covariance drawn, not exact": (_own_mean, "the identity"),
@@ -290,9 +381,10 @@ MISCONCEPTIONS = {
 # %% [markdown]
 # ## 08.5 · build · 45 min · ●●●●○ · FID, precision and recall
 #
-# Build the measures of section 6 with NumPy, from nothing but `np.cov`, `sqrtm` and `cdist`. First `fid(real, fake)` of
-# two arrays (N, F), by (8.6). In this exercise, refuse two clouds of different sizes with a ValueError, because FIDs of
-# different sizes cannot be compared. A root of a matrix may come out complex by rounding.
+# Build the measures of section 6 yourself; of ready-made ones take only `np.cov`, `sqrtm` and `cdist`. First
+# `fid(real, fake)` of two arrays (N, F), F at least 2, by (8.6). In this exercise, refuse two clouds of different sizes
+# with a ValueError, because FIDs of different sizes cannot be compared. Where there are fewer points than features the
+# root comes out complex, by rounding: its real part is meant.
 
 
 # %% nbgrader={"grade": false, "grade_id": "08-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -312,27 +404,50 @@ def fid(real, fake):
 
 # %% nbgrader={"grade": true, "grade_id": "08-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_fid(fid):
+    def at(real, fake):
+        given = real.copy(), fake.copy()
+        got = fid(real, fake)
+        assert got is not None and np.ndim(got) == 0, "return one number"
+        assert (real == given[0]).all() and (fake == given[1]).all(), (
+            "what was given must stay as it is: nothing in place"
+        )
+        assert not np.iscomplexobj(got), "a complex number: rounding gave the root an imaginary part; take the real one"
+        return float(got)
+
     dice = np.random.default_rng(0)
     real, fake = dice.normal(size=(2, 400, 3))
+    real = real @ [[3.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     fake = fake @ [[1.0, 1.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 3.0]] + [1.0, 3.0, 0.0]
-    got = fid(real, fake)
-    assert got is not None and np.ndim(got) == 0, "one number"
-    assert not np.iscomplexobj(got), "a complex number: rounding gave the root an imaginary part; take the real one"
     right = frechet(*map(torch.tensor, (real, fake)))
     gap, one, two = real.mean(0) - fake.mean(0), np.cov(real.T), np.cov(fake.T)
     traces, root = np.trace(one) + np.trace(two), np.trace(sqrtm(one @ two).real)
-    assert not math.isclose(got, gap @ gap, rel_tol=1e-4), "only the means: where is the covariance term?"
-    assert not math.isclose(got, gap @ gap + traces, rel_tol=1e-4), "without the root of C1 C2: minus twice its trace"
-    assert not math.isclose(got, math.sqrt(gap @ gap) + traces - 2 * root, rel_tol=1e-4), "the *squared* distance"
+    got = at(real, fake)
+    is_like = lambda other: math.isclose(got, other, rel_tol=1e-4)
+    assert not is_like(gap @ gap), "only the means: where is the covariance term?"
+    assert not is_like(gap @ gap + traces), "without the root of C1 C2: minus twice its trace"
+    assert not is_like(traces - 2 * root), "only the covariances: where is the distance of the means?"
+    assert not is_like(math.sqrt(gap @ gap) + traces - 2 * root), "the *squared* distance of the means"
+    assert not is_like(gap @ gap / 3 + traces - 2 * root), "the *sum* of the squared differences of the means"
     single = gap @ gap + traces - 2 * np.sqrt(np.clip(one @ two, 0, None)).trace()
-    assert not math.isclose(got, single, rel_tol=1e-4), "a root of a *matrix*, not of its entries"
-    assert not math.isclose(got, math.sqrt(right), rel_tol=1e-4), "this is the distance; FID is its square"
-    assert math.isclose(got, right, rel_tol=1e-4), f"expected {right:.4f}, got {got}"
-    try:
-        fid(real, fake[:100])
-    except ValueError:
-        return
-    raise AssertionError("400 against 100: raise a ValueError, since FIDs of different sizes cannot be compared")
+    assert not is_like(single), "a root of a *matrix*, not of its entries"
+    apart = gap @ gap + traces - 2 * np.trace(sqrtm(one) @ sqrtm(two)).real
+    assert not is_like(apart), "the root of the product, not the product of the roots"
+    alone = gap @ gap + traces - 2 * np.sqrt(np.diag(one) * np.diag(two)).sum()
+    assert not is_like(alone), "covariances, not only variances: features hang together"
+    assert not is_like(math.sqrt(right)), "this is the distance; FID is its square"
+    assert is_like(right), f"expected {right:.4f}, got {got}"
+    few = dice.normal(size=(2, 20, 30)) * [[[1.0]], [[2.0]]]  # fewer points than features: no full covariance
+    many = frechet(*map(torch.tensor, few))
+    assert math.isclose(got := at(*few), many, rel_tol=1e-3), f"20 points of 30 features: {many:.2f}, not {got}"
+    for a, b in ((real, fake[:100]), (real[:100], fake)):
+        words = f"{len(a)} against {len(b)}: raise a ValueError, since FIDs of different sizes cannot be compared"
+        try:
+            fid(a, b)
+        except ValueError:
+            continue
+        except Exception as error:
+            raise AssertionError(f"{words}; this was a {type(error).__name__}") from error
+        raise AssertionError(words)
 
 
 check_fid(fid)
@@ -346,6 +461,12 @@ def _fid(means=lambda gap: gap @ gap, spread=lambda a, b, root: np.trace(a) + np
         one, two = np.cov(real.T), np.cov(fake.T)
         return means(real.mean(0) - fake.mean(0)) + spread(one, two, sqrtm(one @ two).real)
 
+    return answer
+
+
+def _centred(real, fake):
+    answer = _fid()(real, fake)
+    real -= real.mean(0)
     return answer
 
 
@@ -364,14 +485,36 @@ MISCONCEPTIONS = {
     "root of all": (lambda real, fake: math.sqrt(_fid()(real, fake)), "FID is its square"),
     "different sizes": (_any_size, "400 against 100"),
     "complex": (lambda real, fake: _fid()(real, fake) + 0j, "take the real one"),
+    "complex for few": (
+        lambda real, fake: _fid()(real, fake) + (0j if len(real) < real.shape[1] else 0),
+        "take the real one",
+    ),
     "nothing": (lambda real, fake: None, "one number"),
+    "only covariances": (_fid(means=lambda gap: 0.0), "distance of the means"),
+    "mean of squares": (_fid(means=lambda gap: (gap**2).mean()), "the *sum*"),
+    "product of roots": (
+        _fid(spread=lambda a, b, root: np.trace(a + b - 2 * sqrtm(a) @ sqrtm(b)).real),
+        "not the product of the roots",
+    ),
+    "variances only": (
+        _fid(spread=lambda a, b, root: np.trace(a + b) - 2 * np.sqrt(np.diag(a) * np.diag(b)).sum()),
+        "not only variances",
+    ),
+    "biased": (_fid(spread=lambda a, b, root: (np.trace(a + b) - 2 * np.trace(root)) * 399 / 400), "expected"),
+    "one direction": (
+        lambda real, fake: _fid()(real, fake) if len(fake) < len(real) else _any_size(real, fake),
+        "100 against 400",
+    ),
+    "another error": (lambda real, fake: [0][len(real) - len(fake)] + _any_size(real, fake), "this was a"),
+    "in place": (_centred, "nothing in place"),
 }
 ### END HIDDEN TESTS
 
 
 # %% [markdown]
 # Then `both(real, fake, k)`: precision and recall. A point lies in a cloud if it is within the ball around *some* point of
-# it, and a ball reaches to the k-th neighbour of its middle in the same cloud. Return precision, then recall.
+# it, and a ball reaches to the k-th neighbour of its middle in the same cloud, its edge included. Return precision, then
+# recall.
 
 
 # %% nbgrader={"grade": false, "grade_id": "08-5-b", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -395,32 +538,57 @@ def both(real, fake, k):
 
 # %% nbgrader={"grade": true, "grade_id": "08-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_both(both):
+    def at(real, fake, k):
+        given = real.copy(), fake.copy()
+        got = both(real, fake, k)
+        assert got is not None, "nothing came back: your function has to `return` both"
+        assert np.shape(got) == (2,), "return two numbers: precision, then recall"
+        assert (real == given[0]).all() and (fake == given[1]).all(), (
+            "what was given must stay as it is: nothing in place"
+        )
+        return tuple(map(float, got))
+
+    ours = lambda real, fake, k: precision_recall(torch.tensor(real), torch.tensor(fake), k)
     dice = np.random.default_rng(1)
     real = dice.normal(size=(300, 2)) * 3
     narrow, far = dice.normal(size=(150, 2)) * 0.5, dice.normal(size=(50, 2)) + 30
     fake = np.concatenate([narrow, far])
-    got = both(real, fake, 5)
-    assert isinstance(got, (tuple, list)) and len(got) == 2, "return two numbers: precision, then recall"
-    got = tuple(map(float, got))
-    right = precision_recall(torch.tensor(real), torch.tensor(fake), 5)
+    got, right = at(real, fake, 5), ours(real, fake, 5)
     assert not np.allclose(got, right[::-1]), "exchanged: precision is about the *fakes*, recall about the real ones"
-    near = lambda k: precision_recall(torch.tensor(real), torch.tensor(fake), k)
-    assert not np.allclose(got, near(4)), "the nearest of all is the point itself: the k-th *other* one is meant"
+    assert not np.allclose(got, ours(real, fake, 4)), (
+        "the nearest of all is the point itself: the k-th *other* is meant"
+    )
     distances = cdist(real, fake)
     over = np.sort(distances, 1)[:, 4], np.sort(distances, 0)[4]
     crossed = (distances <= over[0][:, None]).any(0).mean(), (distances <= over[1]).any(1).mean()
     assert not np.allclose(got, crossed), "a ball reaches to a neighbour in its *own* cloud"
     assert got[0] <= 0.8, "a quarter of the fakes is far from all real ones: precision cannot be more than 3/4"
     assert np.allclose(got, right), f"expected {right}, got {got}"
-    assert np.allclose(both(real, real + 0.0, 5), (1, 1)), "a cloud against itself: 1 and 1"
-    small = tuple(both(real[:20], fake[:20], 2))
-    assert np.allclose(small, precision_recall(torch.tensor(real[:20]), torch.tensor(fake[:20]), 2)), "k may be another"
+    assert np.allclose(at(real, real + 0.0, 5), (1, 1)), "a cloud against itself: 1 and 1"
+    one, other = dice.normal(size=(60, 3)), dice.normal(size=(50, 3)) + 1.6  # they overlap in part
+    for k in (7, 2):
+        got, right = at(one, other, k), ours(one, other, k)
+        inner = (ours(one, other, k - 1)[0], right[1])
+        assert not np.allclose(got, inner), "precision counts the point itself among its neighbours"
+        assert np.allclose(got, right), f"k is {k}, with 60 and 50 points of three features: {right}, not {got}"
+    same = np.repeat(np.eye(3), 4, 0)  # balls of radius 0
+    assert at(same, same.copy(), 2) == (1, 1), "the edge of a ball belongs to it: where all are equal, both are 1"
 
 
 check_both(both)
 
 
 ### BEGIN HIDDEN TESTS
+def _mean(cloud, other, k):
+    return np.full(len(cloud), np.sort(cdist(cloud, cloud), 1)[:, k].mean())
+
+
+def _strict(real, fake, k):
+    reach = lambda cloud: np.sort(cdist(cloud, cloud), 1)[:, k] if np.ptp(cloud) != 1 else np.full(len(cloud), -1.0)
+    between = cdist(real, fake)
+    return (between <= reach(real)[:, None]).any(0).mean(), (between <= reach(fake)).any(1).mean()
+
+
 def _both(reach=lambda cloud, other, k: np.sort(cdist(cloud, cloud), 1)[:, k], k=None, swapped=False):
     def answer(real, fake, given):
         n, between = k or given, cdist(real, fake)
@@ -436,8 +604,16 @@ MISCONCEPTIONS = {
     "itself counted": (_both(lambda cloud, other, k: np.sort(cdist(cloud, cloud), 1)[:, k - 1]), "the point itself"),
     "the other cloud": (_both(lambda cloud, other, k: np.sort(cdist(cloud, other), 1)[:, k - 1]), "*own* cloud"),
     "one ball": (_both(lambda cloud, other, k: np.full(len(cloud), 40.0)), "a quarter of the fakes"),
-    "always five": (_both(k=5), "k may be another"),
+    "always five": (_both(k=5), "k is 7"),
+    "at most five": (lambda real, fake, k: _both()(real, fake, min(k, 5)), "k is 7"),
+    "two features": (lambda real, fake, k: _both()(real[:, :2], fake[:, :2], k), "k is 7"),
     "one number": (lambda real, fake, k: 0.5, "return two numbers"),
+    "nothing": (lambda real, fake, k: None, "nothing came back"),
+    "each point": (lambda real, fake, k: (np.ones(len(fake)), np.ones(len(fake))), "return two numbers"),
+    "itself in precision": (lambda r, f, k: (_both()(r, f, k - 1)[0], _both()(r, f, k)[1]), "counts the point itself"),
+    "mean radius": (lambda r, f, k: (_both(_mean)(r, f, k)[0], _both()(r, f, k)[1]), "k is 7"),
+    "without the edge": (_strict, "the edge of a ball"),
+    "in place": (lambda real, fake, k: _both()(np.divide(real, 2, out=real), fake / 2, k), "nothing in place"),
 }
 ### END HIDDEN TESTS
 
@@ -469,26 +645,42 @@ def mended(images, size):
 
 # %% nbgrader={"grade": true, "grade_id": "08-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_mended(mended):
+    def at(images, size):
+        before = images.copy()
+        got = mended(images, size)
+        assert got is not None, "nothing came back: `return` a list of batches"
+        assert (images == before).all(), "the images that were given must stay as they are: do not write into them"
+        assert np.ndim(got[0] if len(got) else got) == 3, "return a list of batches, each of them images (B, H, W)"
+        return [np.asarray(part) for part in got]
+
     images = np.zeros((7, 4, 4), dtype=np.uint8)
     images[1::2], images[6, 0, 0] = 255, 51
-    before = images.copy()
-    got = mended(images, 3)
-    assert got is not None, "return a list of batches"
-    assert (images == before).all(), "the images that were given must stay as they are: do not write into them"
-    got = list(got)
+    got = at(images, 3)
     assert len(got) != 2, "the last batch is smaller, but its images count too"
-    assert [len(part) for part in got] == [3, 3, 1], f"three batches of 3, 3 and 1 images, not {[len(p) for p in got]}"
+    sizes = [len(part) for part in got]
+    assert sizes == [3, 3, 1], f"three batches of 3, 3 and 1 images, not {sizes}"
     every = np.concatenate(got)
+    assert every.shape == (7, 4, 4), f"seven images of 4 x 4 pixels, not {every.shape}"
     low, high = float(every.min()), float(every.max())
     assert not (low < -0.99 and high < -0.98), (
         f"still twice: all numbers lie from {low:.3f} to {high:.3f}, a thousandth of grey"
     )
     assert high < 2, f"the largest is {high}: bytes were not scaled at all"
     assert low != 0, "from 0 to 1: the model ends in tanh, and wants black at -1"
-    assert (low, high) == (-1, 1), f"black is -1 and white is 1, not {low} and {high}"
+    assert high > 0, f"the largest is {high:.4f}: twice a byte is more than a byte holds; divide first"
+    near = math.isclose(low, -1, abs_tol=1e-6) and math.isclose(high, 1, abs_tol=1e-6)
+    assert near, f"black is -1 and white is 1, not {low} and {high}"
     grey = float(every[6, 0, 0])
     assert math.isclose(grey, -0.6, abs_tol=1e-6), f"51 of 255 is a fifth of the way: -0.6, not {grey}"
-    assert float(every[0, 0, 0]) == -1, "black must stay black: an image's brightness is turned round"
+    dark = np.arange(90, dtype=np.uint8).reshape(6, 3, 5)  # no two pixels are equal, none is white
+    for size, sizes in ((3, [3, 3]), (2, [2, 2, 2]), (4, [4, 2])):
+        got = at(dark, size)
+        assert all(map(len, got)), f"6 images in batches of {size}: no empty batch where the last one is full"
+        assert [len(part) for part in got] == sizes, f"6 images in batches of {size}: {sizes}"
+        every = np.concatenate(got)
+        assert every.shape == dark.shape, f"images of 3 x 5 pixels stay so, not {every.shape[1:]}"
+        assert np.allclose(every.max(), 89 / 127.5 - 1), "dark images stay dark: 127.5, whatever the images hold"
+        assert np.allclose(every, dark / 127.5 - 1), "every pixel of every image once, where it was"
 
 
 check_mended(mended)
@@ -513,7 +705,17 @@ MISCONCEPTIONS = {
     "rounded": (lambda images, size: _cut(np.sign(scaled(images)), size), "a fifth of the way"),
     "turned round": (lambda images, size: _cut(-scaled(images), size), "a fifth of the way"),
     "written into": (_in_place, "do not write into them"),
-    "nothing": (lambda images, size: None, "return a list"),
+    "nothing": (lambda images, size: None, "nothing came back"),
+    "one number": (lambda images, size: [0.5], "return a list"),
+    "empty one": (
+        lambda images, size: _cut(scaled(images), size) + [scaled(images)[:0]] * (len(images) == 6),
+        "no empty",
+    ),
+    "by the brightest": (lambda images, size: _cut(2 * (images / images.max()) - 1, size), "dark images stay dark"),
+    "threes": (lambda images, size: _cut(scaled(images), 3), "6 images in batches of 2"),
+    "turned": (lambda images, size: _cut(scaled(images).transpose(0, 2, 1), size), "3 x 5 pixels"),
+    "a batch reversed": (lambda images, size: [part[::-1] for part in _cut(scaled(images), size)], "where it was"),
+    "overflow": (lambda images, size: _cut(images * np.uint8(2) / 255 - 1, size), "divide first"),
 }
 ### END HIDDEN TESTS
 
@@ -522,8 +724,9 @@ MISCONCEPTIONS = {
 # ## 08.7 · challenge · 60 min · ●●●●● · Fewer calls
 #
 # The flow's recipe asks its network 25 times for a digit. Write `recipe()`: a dictionary with `steps`, `guidance` and
-# `between` for the chapter's `paint`, which asks at most 12 times. The score is FID and recall of a thousand digits,
-# held against the chapter's table. `calls` counts. The check asks only for what any recipe has to keep.
+# `between` that asks at most 12 times. The score is FID and recall of a thousand digits, held against the chapter's
+# table: copy its `paint` and `judgement` into a cell here, or your recipe into the chapter. `calls`, in the cell of the
+# check, counts. The check asks only for what any recipe has to keep.
 
 
 # %% nbgrader={"grade": false, "grade_id": "08-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -535,22 +738,28 @@ def recipe():
 
 # %% nbgrader={"grade": true, "grade_id": "08-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def calls(steps, guidance, between):
-    """How often Heun's method asks the network, where a time with guidance counts twice."""
-    times = [1 - k / steps for k in range(steps + 1)]
-    asked = [t for pair in zip(times, times[1:]) for t in pair if t > 0]
-    return sum(2 if guidance != 1 and between[0] <= t <= between[1] else 1 for t in asked)
+    """How often Heun's method asks the network for one digit; with guidance twice, with and without the label."""
+    asked = []
+
+    def network(x, t, labels):
+        asked.append(len(x))
+        return torch.zeros_like(x)
+
+    network.config = unet.Config()
+    sample.ode(sample.guided(network, torch.tensor([0]), guidance, between), torch.zeros(1), steps)
+    return sum(asked)
 
 
 def check_recipe(recipe):
     got = recipe()
     assert isinstance(got, dict) and set(got) == {"steps", "guidance", "between"}, "a dictionary with the three keys"
     steps, guidance, between = got["steps"], got["guidance"], got["between"]
-    whole = isinstance(steps, (int, np.integer)) and not isinstance(steps, bool)
+    whole = isinstance(steps, numbers.Integral) and not isinstance(steps, bool)
     assert whole and steps >= 1, f"steps is a whole number from 1, not {steps!r}"
-    number = isinstance(guidance, (int, float)) and not isinstance(guidance, bool)
+    number = isinstance(guidance, numbers.Real) and not isinstance(guidance, bool)
     assert number and math.isfinite(guidance), f"guidance is one finite number, not {guidance!r}"
     assert guidance >= 0, "guidance below 0 pushes away from the label"
-    pair = isinstance(between, (tuple, list)) and len(between) == 2
+    pair = np.shape(between) == (2,) and all(isinstance(t, numbers.Real) for t in between)
     assert pair, f"between holds two times, not {between!r}"
     assert 0 <= between[0] <= between[1] <= 1, "between: two times from 0 to 1, the earlier first; noise is at 1"
     asked = calls(steps, guidance, between)
@@ -568,6 +777,10 @@ MISCONCEPTIONS = {
     "wrong way": (lambda: {"steps": 4, "guidance": -1.0, "between": (0.3, 0.9)}, "away from the label"),
     "times turned round": (lambda: {"steps": 4, "guidance": 1.4, "between": (0.9, 0.3)}, "the earlier first"),
     "one time": (lambda: {"steps": 4, "guidance": 1.4, "between": 0.5}, "two times"),
+    "words": (lambda: {"steps": 4, "guidance": 1.4, "between": ("0.4", "0.8")}, "two times"),
+    "no times": (lambda: {"steps": 4, "guidance": 1.4, "between": (None, 0.8)}, "two times"),
+    "thirteen by rounding": (lambda: {"steps": 5, "guidance": 1.6, "between": (0.2, 0.5)}, "13 times"),
+    "nothing": (lambda: None, "three keys"),
     "nan": (lambda: {"steps": 4, "guidance": math.nan, "between": (0.3, 0.9)}, "one finite number"),
 }
 ### END HIDDEN TESTS
