@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 help:
 	@$(PYTHON) tools/setup.py
 
-lab test notebooks exercises checkpoints bands processors lock clean:
+lab test notebooks check exercises class checkpoints bands processors lock clean:
 	@$(PYTHON) tools/setup.py $@ $(ONLY) $(ARGS)
 
-.PHONY: help lab test notebooks exercises checkpoints bands processors lock clean
+.PHONY: help lab test notebooks check exercises class checkpoints bands processors lock clean

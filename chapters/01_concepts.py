@@ -888,15 +888,18 @@ course.summary()
 #
 # ## Exercises
 #
-# In `exercises/01_concepts.ipynb`:
+# In `exercises/01_concepts.ipynb`, of which `make lab` puts a copy into `my/`:
 #
-# - 01.1 verify: bits of a text from its probabilities;
-# - 01.2 verify: a row of counts, smoothed;
-# - 01.3 modify: a temperature for the chain;
-# - 01.4 modify: mix the orders, and beat the chapter;
-# - 01.5 modify: the longest run that a text copies;
-# - 01.6 investigate: what a leak between training and test is worth;
-# - 01.7 investigate: does sharpening amplify a bias?
+# - 01.1 · verify · 10 min · ●○○○○ · Bits of a text
+# - 01.2 · verify · 10 min · ●○○○○ · A table, smoothed
+# - 01.3 · modify · 15 min · ●●○○○ · A temperature for the chain
+# - 01.4 · modify · 15 min · ●●○○○ · Mix the orders, and beat the chapter
+# - 01.5 · modify · 20 min · ●●○○○ · The longest copy
+# - 01.6 · investigate · 25 min · ●●●○○ · What is a leak worth?
+# - 01.7 · investigate · 15 min · ●●○○○ · Does sharpening amplify a bias?
+# - 01.8 · build · 40 min · ●●●○○ · A tune that keeps rules
+# - 01.9 · debug · 20 min · ●●●○○ · Too good
+# - 01.10 · challenge · 60 min · ●●●●● · A small memory
 #
 # ## References
 #

@@ -1072,15 +1072,18 @@ course.summary()
 #
 # ## Exercises
 #
-# In `exercises/02_bayes.ipynb`:
+# In `exercises/02_bayes.ipynb`, of which `make lab` puts a copy into `my/`:
 #
-# - 02.1 verify: a posterior from a table of counts;
-# - 02.2 verify: the same for hundreds of factors, in logarithms;
-# - 02.3 modify: read a digit of which pixels are missing;
-# - 02.4 modify: the channel, the right way round;
-# - 02.5 modify: turn a chain round;
-# - 02.6 investigate: where does the weight belong?
-# - 02.7 investigate: what would attention have to believe?
+# - 02.1 · verify · 10 min · ●○○○○ · A posterior from counts
+# - 02.2 · verify · 15 min · ●●○○○ · Hundreds of factors
+# - 02.3 · modify · 15 min · ●●○○○ · What cannot be seen
+# - 02.4 · modify · 15 min · ●●○○○ · The channel, the right way round
+# - 02.5 · modify · 15 min · ●●○○○ · Turn a chain round
+# - 02.6 · investigate · 25 min · ●●●○○ · Where does the weight belong?
+# - 02.7 · investigate · 25 min · ●●●○○ · What would attention have to believe?
+# - 02.8 · build · 45 min · ●●●●○ · A corrector, whole
+# - 02.9 · debug · 20 min · ●●●○○ · Sure too soon
+# - 02.10 · challenge · 60 min · ●●●●● · Mend more
 #
 # ## References
 #

@@ -991,17 +991,19 @@ course.summary()
 #
 # ## Exercises
 #
-# In `exercises/03_attention.ipynb`:
+# In `exercises/03_attention.ipynb`, of which `make lab` puts a copy into `my/`:
 #
-# - 03.1 verify: attention for any number of tokens;
-# - 03.2 verify: who may see whom;
-# - 03.3 verify: the loss of the next letter, in bits;
-# - 03.4 verify: perplexity;
-# - 03.5 verify: cut the features into heads;
-# - 03.6 modify: turn pairs by their place;
-# - 03.7 modify: how many different letters can stand before;
-# - 03.8 investigate: is the model too sure of itself?
-# - 03.9 investigate: how far back does the model look?
+# - 03.1 · verify · 10 min · ●●○○○ · Attention
+# - 03.2 · verify · 10 min · ●○○○○ · Who may see whom
+# - 03.3 · verify · 15 min · ●●○○○ · The loss of the next letter
+# - 03.4 · debug · 20 min · ●●●○○ · Right, until the window is full
+# - 03.5 · verify · 10 min · ●●○○○ · Heads
+# - 03.6 · modify · 15 min · ●●●○○ · Turn by the place
+# - 03.7 · modify · 10 min · ●●○○○ · How many can stand before it
+# - 03.8 · investigate · 25 min · ●●●○○ · Is the model too sure of itself?
+# - 03.9 · investigate · 20 min · ●●●○○ · How far back does the model look?
+# - 03.10 · build · 45 min · ●●●●○ · A block, whole
+# - 03.11 · challenge · 60 min · ●●●●● · The memory that it did not learn
 #
 # ## References
 #

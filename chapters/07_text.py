@@ -921,16 +921,18 @@ course.summary()
 #
 # ## Exercises
 #
-# In `exercises/07_text.ipynb`:
+# In `exercises/07_text.ipynb`, of which `make lab` puts a copy into `my/`:
 #
-# - 07.1 verify: temperature, for a batch;
-# - 07.2 verify: the nucleus;
-# - 07.3 verify: perplexity for each word, whatever the tokens;
-# - 07.4 modify: a penalty for repetition;
-# - 07.5 modify: padding on the left;
-# - 07.6 modify: beam search;
-# - 07.7 investigate: what the best of n can be expected to be;
-# - 07.8 investigate: thin matrices.
+# - 07.1 · debug · 20 min · ●●○○○ · Eight texts that are one
+# - 07.2 · verify · 15 min · ●●○○○ · The nucleus
+# - 07.3 · verify · 10 min · ●○○○○ · Perplexity per word
+# - 07.4 · modify · 15 min · ●●○○○ · Do not say it again
+# - 07.5 · modify · 15 min · ●●○○○ · Pad on the left
+# - 07.6 · modify · 30 min · ●●●○○ · Beam search
+# - 07.7 · investigate · 30 min · ●●●○○ · What is the best of n worth?
+# - 07.8 · investigate · 20 min · ●●○○○ · LoRA, merged
+# - 07.9 · build · 45 min · ●●●●○ · A writer that keeps rules
+# - 07.10 · challenge · 60 min · ●●●●● · Many words, and all of them words
 #
 # ## References
 #

@@ -12,7 +12,9 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-torch.manual_seed(0)
+from aigc import course
+
+_ = torch.manual_seed(0)
 
 
 # %% [markdown]
@@ -26,9 +28,9 @@ def game(p, q):
     raise NotImplementedError("your turn")
 
 
-# %% nbgrader={"grade": true, "grade_id": "04-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+# %% nbgrader={"grade": true, "grade_id": "04-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
 def check_game(game):
-    got = game(np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6]))
+    got = course.attempt(game, np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6]))
     two = isinstance(got, (tuple, list)) and len(got) == 2
     assert two, "return two things: the answers of the detective, and what they earn"
     D, V = got
@@ -44,8 +46,12 @@ def check_game(game):
     assert not np.isclose(V, -right), "this is the detective's loss; what it earns has the other sign"
     assert not np.isclose(V, right / np.log(2)), "in nats: natural logarithms"
     assert np.isclose(V, right), f"expected {right:.4f} nats, got {V}"
-    V = game(np.full(4, 0.25), np.full(4, 0.25))[1]
+    V = course.attempt(game, np.full(4, 0.25), np.full(4, 0.25))[1]
     assert np.isclose(V, -math.log(4)), f"four kinds, a perfect forger: it earns -log 4 = {-math.log(4):.4f}, not {V}"
+    D, V = course.attempt(game, np.array([0.7, 0.3]), np.array([0.2, 0.8]))
+    assert np.allclose(D, [7 / 9, 3 / 11]) and np.isclose(
+        V, 0.7 * np.log(7 / 9) + 0.3 * np.log(3 / 11) + 0.2 * np.log(2 / 9) + 0.8 * np.log(8 / 11)
+    ), f"two kinds of coins: not {D} and {V}"
 
 
 check_game(game)
@@ -63,9 +69,9 @@ def pulls(score):
     raise NotImplementedError("your turn")
 
 
-# %% nbgrader={"grade": true, "grade_id": "04-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+# %% nbgrader={"grade": true, "grade_id": "04-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
 def check_pulls(pulls):
-    got = pulls(-2.0)
+    got = course.attempt(pulls, -2.0)
     two = isinstance(got, (tuple, list)) and len(got) == 2 and all(x is not None and np.shape(x) == () for x in got)
     assert two, "return two numbers: the pull of the saturating loss, then of the other"
     got = tuple(map(float, got))
@@ -76,7 +82,10 @@ def check_pulls(pulls):
     assert not np.allclose(got, (-D, -(1 - D))), "the pull is *minus* the derivative: both losses want a higher score"
     assert not np.allclose(got, (1 / (1 - D), 1 / D)), "this is the slope in D; the score is one sigmoid further"
     assert np.allclose(got, (D, 1 - D)), f"at the score -2: expected {D:.4f} and {1 - D:.4f}, got {got}"
-    assert np.allclose(tuple(map(float, pulls(0.0))), (0.5, 0.5)), "where the detective knows nothing, both pull alike"
+    assert np.allclose(course.attempt(pulls, 0.0), (0.5, 0.5)), "where the detective knows nothing, both pull alike"
+    for score in (2.0, 0.7, -0.4, 30.0, -30.0):
+        got, D = tuple(map(float, pulls(score))), 1 / (1 + math.exp(-score))
+        assert np.allclose(got, (D, 1 - D)), f"at the score {score}: expected {D:.4f} and {1 - D:.4f}, got {got}"
     try:
         sure = [tuple(map(float, pulls(score))) for score in (-800.0, 800.0)]
     except OverflowError as error:
@@ -101,12 +110,11 @@ def noisy(theta, s):
     raise NotImplementedError("your turn")
 
 
-# %% nbgrader={"grade": true, "grade_id": "04-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+# %% nbgrader={"grade": true, "grade_id": "04-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
 def check_noisy(noisy):
-    got = noisy(1.0, 1.0)
-    assert got is not None, "nothing came back: `return` the divergence"
+    got = course.attempt(noisy, 1.0, 1.0)
     assert np.ndim(got) == 0, "one number: sum over the ruler"
-    far = noisy(40.0, 1.0)
+    far = course.attempt(noisy, 40.0, 1.0)
     for value in (got, far):
         assert not math.isnan(value), "far from its bell a density is exactly 0: 0 log 0 counts as 0"
         assert not math.isinf(value), "far out the mixture rounds to 0 before p does: leave out densities below 1e-300"
@@ -122,6 +130,8 @@ def check_noisy(noisy):
         f"s is the deviation, not the variance: at (2, 2) {right}, not {wide}"
     )
     assert math.isclose(lighter, right, rel_tol=1e-3), f"theta may be negative: at (-1, 1) {right}, not {lighter}"
+    apart = noisy(200.0, 1.0)  # between the bells even their sum is 0
+    assert math.isclose(apart, math.log(2), rel_tol=1e-3), f"two bells very far apart: log 2, not {apart}"
     assert noisy(1.1, 1.0) > noisy(1.0, 1.0), "here is the slope that was bought"
 
 
@@ -145,11 +155,11 @@ def growth(rule, lr):
     raise NotImplementedError("your turn")
 
 
-# %% nbgrader={"grade": true, "grade_id": "04-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+# %% nbgrader={"grade": true, "grade_id": "04-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
 def check_growth(growth):
     together = lambda x, y, lr: (x - lr * y, y + lr * x)
-    got = growth(together, 0.5)
-    assert got is not None and np.ndim(got) == 0, "one number: the largest modulus of the eigenvalues"
+    got = course.attempt(growth, together, 0.5)
+    assert np.ndim(got) == 0, "one number: the largest modulus of the eigenvalues"
     assert not np.iscomplexobj(got), "an eigenvalue may be complex: take its modulus"
     assert not math.isclose(got, 1.0, rel_tol=1e-3), "the real part alone does not see the rotation: take the modulus"
     assert not math.isclose(got, 1.25, rel_tol=1e-3), "this is the determinant, the product of *two* eigenvalues"
@@ -157,7 +167,7 @@ def check_growth(growth):
         f"expected sqrt(1 + 0.25) = {math.sqrt(1.25):.4f}, got {got}"
     )
     uneven = lambda x, y, lr: (0.9 * x + y, 0.5 * y)
-    assert math.isclose(growth(uneven, 0.1), 0.9, rel_tol=1e-3), (
+    assert math.isclose(course.attempt(growth, uneven, 0.1), 0.9, rel_tol=1e-3), (
         "the *largest* eigenvalue wins in the long run, not one step's factor"
     )
     mirrored = lambda x, y, lr: (0.5 * x, x - 0.9 * y)
@@ -175,18 +185,19 @@ check_growth(growth)
 # ## 04.5 · build · 45 min · ●●●●○ · Two penalties on a slope
 #
 # Build both penalties from one part. First `slopes(D, x)`: the *norm* of the gradient of `D` at each row of `x` (B, d),
-# as a tensor (B,). It must carry a graph, so that a detective can learn from it. `D` gives one score a row.
+# as a tensor (B,). It must carry a graph, so that a detective can learn from it, also where `D` is flat: a root has no
+# slope at 0, so put 1e-12 under it. `D` gives one score a row.
 
 # %% nbgrader={"grade": false, "grade_id": "04-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def slopes(D, x):
     raise NotImplementedError("your turn")
 
 
-# %% nbgrader={"grade": true, "grade_id": "04-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+# %% nbgrader={"grade": true, "grade_id": "04-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
 def check_slopes(slopes):
     x = torch.tensor([[3.0, 4.0], [0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
     bowl = lambda x: x.square().sum(-1) / 2  # its gradient at x is x
-    got = slopes(bowl, x)
+    got = course.attempt(slopes, bowl, x)
     assert torch.is_tensor(got), "return a tensor, one norm for each row"
     assert got.shape != (), "one norm a row: what is averaged, and when, is decided later"
     assert got.shape == (3,), f"expected the shape (3,), got {tuple(got.shape)}"
@@ -204,6 +215,12 @@ def check_slopes(slopes):
     assert learnt is not None and torch.allclose(learnt, right, atol=1e-4), (
         f"the graph has to lead back to the weights of D: of a plane they learn {right.tolist()}, not {learnt}"
     )
+    middle = torch.zeros(1, 2, dtype=torch.float64)
+    weights = torch.ones(1, 2, dtype=torch.float64, requires_grad=True)
+    got = slopes(lambda x: (x * weights).square().sum(-1) / 2, middle)
+    flat = torch.autograd.grad(got.sum(), weights, allow_unused=True)[0]
+    finite = flat is not None and got.isfinite().all() and flat.isfinite().all()
+    assert finite, "where D is flat the root has no slope: add something tiny, 1e-12, below it, or D learns nan"
 
 
 check_slopes(slopes)
@@ -211,19 +228,20 @@ check_slopes(slopes)
 
 # %% [markdown]
 # Then `penalties(D, real, fake, t)`: R1 (4.8) with gamma 1, and the gradient penalty: the mean squared distance of the
-# slope from 1, at the point `t` (B,) of the line from `fake` (t = 0) to `real` (t = 1), for each pair. Return both.
+# slope from 1, at the point `t` (B,) of the line from `fake` (t = 0) to `real` (t = 1), for each pair. Return both. Refuse
+# a `t` outside 0 .. 1, and clouds of different shapes, with a ValueError.
 
 # %% nbgrader={"grade": false, "grade_id": "04-5-b", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def penalties(D, real, fake, t):
     raise NotImplementedError("your turn")
 
 
-# %% nbgrader={"grade": true, "grade_id": "04-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+# %% nbgrader={"grade": true, "grade_id": "04-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
 def check_penalties(penalties):
     bowl, layer = lambda x: x.square().sum(-1) / 2, nn.Linear(2, 1).double()
     real = torch.tensor([[3.0, 0.0], [0.6, 0.8]], dtype=torch.float64)
     fake, t = torch.tensor([[1.0, 0.0], [3.0, 4.0]], dtype=torch.float64), torch.tensor([0.5, 0.25]).double()
-    got = penalties(bowl, real, fake, t)
+    got = course.attempt(penalties, bowl, real, fake, t)
     assert isinstance(got, (tuple, list)) and len(got) == 2, "return two penalties: R1, then the gradient penalty"
     single = all(torch.is_tensor(value) and value.shape == () for value in got)
     assert single, "each penalty is a tensor with one number: the mean"
@@ -238,6 +256,15 @@ def check_penalties(penalties):
     assert penalties(bowl, real / 6, fake / 10, t)[1] > 0.1, "slopes *below* 1 are charged too"
     flat = penalties(bowl, real[:1], -real[:1], t[:1])[1].item()
     assert math.isclose(flat, 1, rel_tol=1e-4), f"the slope *at* that point: halfway the bowl is flat: 1, not {flat}"
+    ends = course.attempt(penalties, bowl, real, fake, torch.tensor([0.0, 1.0]).double())[1].item()
+    assert abs(ends) < 1e-4, f"t may be 0 and 1: at (1, 0) and (0.6, 0.8) the slope is 1, so 0, not {ends}"
+    for wrong in ((real, fake, t + 0.6), (real, fake, t - 0.3), (real, fake[:1], t), (real, fake, t[:1])):
+        try:
+            penalties(bowl, *wrong)
+        except ValueError:
+            continue
+        shapes = [tuple(one.shape) for one in wrong]
+        raise AssertionError(f"t = {wrong[2].tolist()}, shapes {shapes}: this has to be refused with a ValueError")
     got = penalties(lambda x: layer(x)[:, 0], real, fake, t)
     assert all(value.requires_grad for value in got), "cut off: D has to learn from both penalties"
 
@@ -263,7 +290,7 @@ def mended(G, D, real, z):
     raise NotImplementedError("your turn")
 
 
-# %% nbgrader={"grade": true, "grade_id": "04-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+# %% nbgrader={"grade": true, "grade_id": "04-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
 def check_mended(mended):
     torch.manual_seed(0)
     G, D, real, z = nn.Linear(2, 3), nn.Linear(3, 1), torch.randn(5, 3), torch.randn(5, 2)
@@ -271,8 +298,7 @@ def check_mended(mended):
         right = (softplus(-D(real)).mean() + softplus(D(G(z))).mean()).item()
     parts = softplus(-D(real)).mean(), softplus(D(G(z).detach())).mean()
     from_real, from_fake = (torch.autograd.grad(part, D.weight)[0] for part in parts)
-    got = mended(G, D, real, z)
-    assert got is not None, "return the loss, as `turn` does"
+    got = course.attempt(mended, G, D, real, z)
     assert D.weight.grad is not None, "now the detective learns nothing: only the forgeries must be cut off"
     assert G.weight.grad is None, (
         "the forger still gets a gradient: it would learn to be *caught*. Cut after G, not after D"
@@ -293,16 +319,17 @@ check_mended(mended)
 #
 # Write `recipe()`: a dictionary with `turns`, `momentum` and `gamma` for the chapter's `compete`, such that its six games
 # cover the ring sooner or with better forgeries than "no momentum". The score is the share of good forgeries, with all
-# heaps covered; hold it against the chapter's table, and against the plain circle of section 4. The check asks only for what any recipe has to keep.
+# heaps covered; hold it against the chapter's table, and against the plain circle of section 4. The check asks only for
+# what any recipe has to keep.
 
 # %% nbgrader={"grade": false, "grade_id": "04-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def recipe():
     raise NotImplementedError("your turn")
 
 
-# %% nbgrader={"grade": true, "grade_id": "04-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
+# %% nbgrader={"grade": true, "grade_id": "04-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
 def check_recipe(recipe):
-    got = recipe()
+    got = course.attempt(recipe)
     assert isinstance(got, dict) and set(got) == {"turns", "momentum", "gamma"}, "a dictionary with the three keys"
     for name, value in got.items():
         number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

@@ -2,13 +2,17 @@
 # # 01 · Concepts: exercises
 #
 # Run the first cell, then take the exercises in any order. *Verify*: write what the chapter derived. *Modify*:
-# change it. *Investigate*: find out something that the chapter did not say. Each check tells you what it expected;
-# when it is silent, you are done, and the cell below it plays with what you wrote.
+# change it. *Investigate*: find out something that the chapter did not say. *Build*: put a whole thing together.
+# *Debug*: measure what is wrong. *Challenge*: how far do you get? Each check tells you what it expected; when it is
+# silent, you are done, and the cell below it plays with what you wrote.
 
 # %%
+from collections import Counter
+from itertools import product
+
 import numpy as np
 
-from aigc import data
+from aigc import course, data, show
 from aigc.codecs.text import CharCodec
 from aigc.models import ngram
 from aigc.score import PITCH, VOICE
@@ -17,81 +21,194 @@ plays = data.shakespeare()
 codec = CharCodec.train(plays)
 text = np.array(codec.encode(plays))
 
+
+def as_numbers(got, shape, words):
+    """An answer as an array of floats; a check says `words` where it is not numbers of this shape."""
+    try:
+        found = np.asarray(got)
+        found = found.astype(float) if found.dtype.kind in "biufO" else None
+    except (TypeError, ValueError, RuntimeError):
+        found = None
+    assert found is not None, f"{words}; this is {got!r}"
+    assert found.shape == shape, f"{words}; this has the shape {found.shape}"
+    return found
+
+
 # %% [markdown]
-# ## 01.1 · verify · Bits of a text
+# ## 01.1 · verify · 10 min · ●○○○○ · Bits of a text
 #
-# A model gave each symbol of a text a probability. Write `bits(p)`: its surprise in **bits per symbol**, equation
-# (1.3).
+# *[Chapter 01](../chapters/01_concepts.ipynb), The mathematics*
 #
-# `p`: (N,) probabilities in (0, 1]. Returns one number. Pencil first: what is the answer for 1/2, 1/4, 1/8, 1/8?
+# A model gave each symbol of a text a probability. Write `surprise(p)`, which returns two numbers. First the **bits per
+# symbol**, equation (1.3). Then the **perplexity** (困惑度), 2 to the power of these bits: among how many equally
+# probable symbols is a guess as hard as this model's?
+#
+# `p`: (N,) probabilities in (0, 1], one for each symbol of the text, N at least 1; the text may be very long, and the
+# probabilities very small. Pencil first: what are both numbers for 1/2, 1/4, 1/8, 1/8? And for a fair die?
 
 
 # %% nbgrader={"grade": false, "grade_id": "01-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def bits(p):
+def surprise(p):
     ### BEGIN SOLUTION
-    return -np.log2(p).mean()
+    bits = -np.log2(p).mean()
+    return bits, 2**bits
     ### END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-def check_bits(bits):
-    p = np.array([1 / 2, 1 / 4, 1 / 8, 1 / 8])
-    got = bits(p)
-    assert np.ndim(got) == 0, f"one number for the whole text, not the shape {np.shape(got)}: average over the symbols"
-    assert got >= 0, "a surprise is never negative: the logarithm of a probability is, so change its sign"
-    assert not np.isclose(got, 2.25 * np.log(2)), "these are nats: use the logarithm to base 2"
-    assert not np.isclose(got, 9), "9 bits is the whole text: divide by its length to get bits per symbol"
-    assert not np.isclose(got, 2), "average the surprises, not the probabilities: the mean comes after the logarithm"
-    assert np.isclose(got, 2.25), f"(1 + 2 + 3 + 3) / 4 is 2.25, not {got}"
-    assert np.isclose(bits(np.ones(7)), 0), "certainty costs nothing: seven symbols of probability 1 cost 0 bits"
+def check_surprise(surprise):
+    def at(p):
+        words = "two numbers for the whole text, bits per symbol and perplexity: average over the symbols"
+        return as_numbers(course.attempt(surprise, np.array(p, dtype=float)), (2,), words)
+
+    bits, perplexity = at([1 / 2, 1 / 4, 1 / 8, 1 / 8])
+    assert bits >= 0, "a surprise is never negative: the logarithm of a probability is, so change its sign"
+    assert not np.isclose(bits, 2.25 * np.log(2)), "these are nats: use the logarithm to base 2"
+    assert not np.isclose(bits, 9), "9 bits is the whole text: divide by its length to get bits per symbol"
+    assert not np.isclose(bits, 2), "average the surprises, not the probabilities: the mean comes after the logarithm"
+    assert not np.isclose(bits, 1.75), "no weights: in the mean over a text each symbol counts once, rare or not"
+    assert not np.isclose(bits, 2**2.25), "the other way round: bits first, then the perplexity"
+    assert np.isclose(bits, 2.25), f"(1 + 2 + 3 + 3) / 4 is 2.25 bits, not {bits}"
+    assert perplexity > 1, f"a guess among {perplexity:.3f} symbols? Among fewer than one nobody can guess"
+    assert not np.isclose(perplexity, np.exp(2.25)), "these are bits, so the perplexity is a power of 2, not of e"
+    assert not np.isclose(perplexity, 5.5), "the mean of 1 / p is not meant: average the bits, then take the power"
+    assert np.isclose(perplexity, 2**2.25), f"2 to the power 2.25 is {2**2.25:.4f}, not {perplexity}"
+    assert np.allclose(at(np.ones(7)), [0, 1]), "certainty costs 0 bits, and it is a guess among one: (0, 1)"
+    assert np.allclose(at([1 / 8]), [3, 8]), f"a text of one symbol of probability 1/8: (3, 8), not {at([1 / 8])}"
+    assert np.allclose(at([1 / 6] * 10), [np.log2(6), 6]), f"ten throws of a die: log2 6 and 6, not {at([1 / 6] * 10)}"
+    some = [0.9, 1.0, 0.3, 0.001, 0.2]
+    assert np.allclose(at(some), at(some * 3)), "a text three times over is as surprising, per symbol, as once"
+    assert np.allclose(at(some)[0], 2.8353, atol=1e-4), f"of {some}: 2.8353 bits, not {at(some)[0]}"
+    long = at([1 / 2] * 5000)
+    assert np.allclose(long, [1, 2]), (
+        f"5000 tosses: (1, 2), not {long}. Their product is too small for a float: add logs"
+    )
+    rare = at([1e-300, 1e-30])
+    assert np.isclose(rare[0], 548.118, rtol=1e-5), (
+        f"1e-300 and 1e-30 are rare, not impossible: 548.118 bits, not {rare[0]}"
+    )
+    assert np.isclose(rare[1], 1e165, rtol=1e-6), f"and their perplexity is 1e165, not {rare[1]}"
 
 
-check_bits(bits)
+check_surprise(surprise)
 
 ### BEGIN HIDDEN TESTS
+_both = lambda bits: lambda p: (bits(p), 2.0 ** bits(p))
+_bits = lambda p: -np.log2(p).mean()
+
 MISCONCEPTIONS = {
-    "nats": (lambda p: -np.log(p).mean(), "nats"),
-    "sum": (lambda p: -np.log2(p).sum(), "divide by its length"),
-    "log of the mean": (lambda p: -np.log2(p.mean()), "after the logarithm"),
-    "sign": (lambda p: np.log2(p).mean(), "never negative"),
-    "not averaged": (lambda p: -np.log2(p), "one number"),
+    "nats": (_both(lambda p: -np.log(p).mean()), "nats"),
+    "sum": (_both(lambda p: -np.log2(p).sum()), "divide by its length"),
+    "log of the mean": (_both(lambda p: -np.log2(p.mean())), "after the logarithm"),
+    "sign": (_both(lambda p: np.log2(p).mean()), "never negative"),
+    "not averaged": (lambda p: -np.log2(p), "two numbers"),
+    "neither averaged": (lambda p: (-np.log2(p), 1 / p), "two numbers"),
+    "only the bits": (_bits, "two numbers"),
+    "a sentence": (lambda p: f"{_bits(p)} bits", "two numbers"),
+    "ragged": (lambda p: (-np.log2(p), 2 ** _bits(p)), "two numbers"),
+    "nothing": (lambda p: None, "nothing came back"),
+    "exchanged": (lambda p: (2 ** _bits(p), _bits(p)), "other way round"),
+    "entropy": (_both(lambda p: -(p * np.log2(p)).sum()), "no weights"),
+    "base 10": (_both(lambda p: -np.log10(p).mean()), "is 2.25 bits"),
+    "power of e": (lambda p: (_bits(p), np.exp(_bits(p))), "not of e"),
+    "power of minus": (lambda p: (_bits(p), 2 ** -_bits(p)), "fewer than one"),
+    "mean of 1 / p": (lambda p: (_bits(p), (1 / p).mean()), "the mean of 1 / p"),
+    "squared": (lambda p: (_bits(p), _bits(p) ** 2), "to the power 2.25"),
+    "product first": (_both(lambda p: -np.log2(np.prod(p)) / len(p)), "add logs"),
+    "N-th root": (lambda p: (_bits(p), np.prod(p) ** (-1 / len(p))), "add logs"),
+    "four symbols": (_both(lambda p: -np.log2(p).sum() / (4 if len(p) > 3 else len(p))), "ten throws"),
+    "a little added": (_both(lambda p: -np.log2(p + 1e-9).mean()), "rare, not impossible"),
+    "clipped": (_both(lambda p: -np.log2(p.clip(1e-12)).mean()), "rare, not impossible"),
+    "median": (_both(lambda p: np.median(-np.log2(p))), "is 2.25 bits"),
+    "certain ones skipped": (_both(lambda p: -np.log2(p[p < 1]).mean() if (p < 1).any() else 0.0), "2.8353 bits"),
+    "rounded": (_both(lambda p: round(float(_bits(p)), 2)), "ten throws"),
+    "in place": (lambda p: (lambda q: (-q.mean(), 2 ** -q.mean()))(np.log2(p, out=p)), "nothing in place"),
+}
+ALTERNATIVES = {
+    "a list": lambda p: [_bits(p), 2 ** _bits(p)],
+    "an array": lambda p: np.array([_bits(p), np.exp2(_bits(p))]),
+    "by nats": lambda p: (-np.log(p).mean() / np.log(2), np.exp(-np.log(p).mean())),
+    "a loop": lambda p: _both(lambda p: sum(-np.log2(float(x)) for x in p) / len(p))(p),
+    "of 1 / p": lambda p: (np.log2(1 / p).mean(), 2 ** np.average(np.log2(1 / p))),
 }
 ### END HIDDEN TESTS
 
+# %%
+for name, vocabulary in (("a coin", 2), ("a die", 6), ("the plays, all letters alike", len(codec.vocab))):
+    bits, perplexity = surprise(np.full(100, 1 / vocabulary))
+    print(f"{name}: {bits:.2f} bits, a guess among {perplexity:.1f}")
+unread = codec.encode(data.shakespeare("validation")[:20_000])
+for k in (0, 2, 4, 8):
+    bits, perplexity = surprise(np.exp(ngram.fit([text], len(codec.vocab), k, alpha=0.1).log_prob(unread)))
+    print(f"unread plays, order {k}: {bits:.2f} bits, a guess among {perplexity:.1f}")
+
 # %% [markdown]
-# ## 01.2 · verify · A table, smoothed
+# ## 01.2 · verify · 10 min · ●○○○○ · A table, smoothed
+#
+# *[Chapter 01](../chapters/01_concepts.ipynb), The mathematics*
 #
 # Each row of `counts` says how often each of V symbols followed one context. Write equation (1.2): `smooth(counts,
 # alpha)`.
 #
-# `counts`: (C, V) whole numbers, some rows all zero. `alpha`: above 0. Returns (C, V); each row is a distribution.
+# `counts`: an array (C, V) of whole numbers, some rows all zero. `alpha`: one number above 0. Returns (C, V); each
+# row is a distribution.
 
 
 # %% nbgrader={"grade": false, "grade_id": "01-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def smooth(counts, alpha):
     ### BEGIN SOLUTION
-    V = counts.shape[-1]
-    return (counts + alpha) / (counts.sum(-1, keepdims=True) + alpha * V)
+    V = counts.shape[1]
+    return (counts + alpha) / (counts.sum(1, keepdims=True) + alpha * V)
     ### END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_smooth(smooth):
-    counts = np.array([[3, 1, 0], [0, 0, 0]])
-    with np.errstate(all="ignore"):
-        p = smooth(counts, 0.5)
-    assert np.shape(p) == (2, 3), f"one chance for each count: (2, 3), not {np.shape(p)}"
+    def at(counts, alpha):
+        counts = np.array(counts)
+        with np.errstate(all="ignore"):
+            got = course.attempt(smooth, counts, alpha)
+        return as_numbers(got, counts.shape, f"one probability for each count: numbers of the shape {counts.shape}")
+
+    p = at([[3, 1, 0], [0, 0, 0]], 0.5)
     assert np.isfinite(p).all(), "0 / 0: a context that was never seen needs its alpha too, above and below"
     assert not np.allclose(p.sum(0), 1), "each context is a row: sum over the last axis, not over the contexts"
+    assert not np.allclose(p.sum(), 1), "a distribution for each row, not one for the whole table"
     assert np.allclose(p.sum(1), 1), "a row must sum to one: alpha was added V times above, so add alpha V below"
     assert not np.isclose(p[0, 0], 4 / 7), "alpha is an argument: here it is 0.5, not 1"
     assert not np.isclose(p[0, 0] / p[0, 1], 3), "add alpha to every count, not to the zeros alone"
+    assert p[0, 2] > 0, (
+        "the third symbol never followed the first context, but it is not impossible: add alpha to it too"
+    )
     assert np.allclose(p, [[3.5 / 5.5, 1.5 / 5.5, 0.5 / 5.5], [1 / 3] * 3]), "(3 + 0.5) / (4 + 0.5 * 3) is 3.5 / 5.5"
+    p = at([[1, 0], [0, 0], [9, 7], [0, 2]], 0.25)
+    assert np.allclose(p.sum(1), 1), f"four contexts, two symbols: add alpha once for each *symbol*; sums {p.sum(1)}"
+    right = [[5 / 6, 1 / 6], [1 / 2, 1 / 2], [9.25 / 16.5, 7.25 / 16.5], [0.25 / 2.5, 2.25 / 2.5]]
+    assert np.allclose(p, right), f"alpha 0.25, four contexts, two symbols: {np.round(right, 3)}, not {p.round(3)}"
+    p = at([[4, 0, 0, 1, 0]], 2)
+    assert np.allclose(p, [[6 / 15, 2 / 15, 2 / 15, 3 / 15, 2 / 15]]), f"one context, alpha 2: 6/15 and so on, not {p}"
+    assert np.allclose(at([[5], [0]], 0.1), 1), "with one symbol only, it is certain: 1 in each row"
+    p = at([[3, 1], [0, 0]], 1e-9)
+    assert np.allclose(p, [[0.75, 0.25], [0.5, 0.5]]), f"hardly any smoothing: the counts speak, not {p}"
+    p = at([[3, 1], [0, 8]], 1e9)
+    assert np.allclose(p, 0.5, atol=1e-6), f"a huge alpha believes no count: all symbols alike, not {p}"
+    dice = np.random.default_rng(0)
+    for C, V, alpha in ((3, 3, 0.7), (2, 6, 0.05), (7, 4, 3.0)):
+        counts = dice.integers(0, 4, (C, V)) * dice.integers(0, 2, (C, 1))
+        for row, q in zip(counts, at(counts, alpha)):
+            for n, chance in zip(row, q):
+                right = (n + alpha) / (sum(row) + alpha * V)
+                assert np.isclose(chance, right), f"{n} of {row} with alpha {alpha}: {right:.4f}, not {chance:.4f}"
 
 
 check_smooth(smooth)
 
+
 ### BEGIN HIDDEN TESTS
+def _by_rows(n, a):
+    return [[(x + a) / (sum(row) + a * len(row)) for x in row] for row in n.tolist()]
+
+
 MISCONCEPTIONS = {
     "nothing added below": (lambda n, a: (n + a) / np.maximum(n.sum(-1, keepdims=True), 1), "add alpha V below"),
     "alpha once below": (lambda n, a: (n + a) / (n.sum(-1, keepdims=True) + a), "add alpha V below"),
@@ -99,56 +216,173 @@ MISCONCEPTIONS = {
     "always one": (lambda n, a: (n + 1) / (n + 1).sum(-1, keepdims=True), "alpha is an argument"),
     "zeros alone": (lambda n, a: np.where(n, n, a) / np.where(n, n, a).sum(-1, keepdims=True), "zeros alone"),
     "not smoothed": (lambda n, a: n / n.sum(-1, keepdims=True), "0 / 0"),
+    "the whole table": (lambda n, a: (n + a) / (n + a).sum(), "for each row"),
+    "only what was seen": (
+        lambda n, a: np.where(n.any(1, keepdims=True), n / n.sum(1, keepdims=True).clip(1), 1 / n.shape[1]),
+        "zeros alone",
+    ),
+    "three symbols": (lambda n, a: (n + a) / (n.sum(1, keepdims=True) + 3 * a), "once for each *symbol*"),
+    "contexts below": (lambda n, a: (n + a) / (n.sum(1, keepdims=True) + a * (len(n) + 1)), "once for each *symbol*"),
+    "always a half": (lambda n, a: (n + 0.5) / (n + 0.5).sum(1, keepdims=True), "alpha 0.25"),
+    "alpha at most 1": (lambda n, a: (n + min(a, 1)) / (n + min(a, 1)).sum(1, keepdims=True), "alpha 2"),
+    "the first row": (lambda n, a: ((n + a) / (n + a).sum(1, keepdims=True))[0], "one probability for each"),
+    "nothing": (lambda n, a: None, "nothing came back"),
+    "transposed": (lambda n, a: ((n + a) / (n + a).sum(1, keepdims=True)).T, "one probability for each"),
+    "whole division": (lambda n, a: (n + a) // (n + a).sum(1, keepdims=True), "add alpha V below"),
+    "a floor": (
+        lambda n, a: (q := ((n + a) / (n + a).sum(1, keepdims=True)).clip(0.01)) / q.sum(1, keepdims=True),
+        "with alpha",
+    ),
+}
+ALTERNATIVES = {
+    "normalised at the end": lambda n, a: (n + a) / (n + a).sum(1, keepdims=True),
+    "lists": _by_rows,
+    "tuples": lambda n, a: tuple(map(tuple, _by_rows(n, a))),
+    "single precision": lambda n, a: ((n + a) / (n + a).sum(1, keepdims=True)).astype(np.float32),
+    "turned twice": lambda n, a: ((n + a).T / (n.sum(1) + a * len(n[0]))).T,
 }
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## 01.3 · modify · A temperature for the chain
+# ## 01.3 · modify · 15 min · ●●○○○ · A temperature for the chain
+#
+# *[Chapter 01](../chapters/01_concepts.ipynb), What introductions promise, measured*
 #
 # Between the dice and the endless loop there is a dial. Write `temper(p, temperature)`: each probability to the
-# power 1 / temperature, then normalised. Below 1 it sharpens, above 1 it flattens. Then listen to Shakespeare at
-# 0.3, 1 and 3.
+# power 1 / temperature, then normalised. Below 1 it sharpens, above 1 it flattens. It has to work for very cold
+# temperatures, too: at 0.01 a probability is raised to the power 100. Then listen to Shakespeare at four temperatures.
 #
-# `p`: (V,), summing to one, with zeros where the chain has seen nothing. `temperature`: above 0. Returns (V,).
+# `p`: (V,), summing to one, with zeros where the chain has seen nothing. `temperature`: one number, 0.001 or more.
+# Returns (V,), summing to one; what is impossible stays exactly 0, what is equally probable stays so.
 
 
 # %% nbgrader={"grade": false, "grade_id": "01-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def temper(p, temperature):
     ### BEGIN SOLUTION
-    power = p ** (1 / temperature)
+    power = (p / p.max()) ** (1 / temperature)
     return power / power.sum()
     ### END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_temper(temper):
-    p = np.array([0.6, 0.3, 0.1, 0.0])
-    with np.errstate(all="ignore"):
-        cold = temper(p, 0.5)
-    assert np.isfinite(cold).all(), "log 0 is -inf: take powers instead, so that what is impossible stays at 0"
+    def at(p, temperature):
+        with np.errstate(all="ignore"):
+            got = course.attempt(temper, np.array(p, dtype=float), temperature)
+        return as_numbers(got, (len(p),), f"one probability for each of the {len(p)} symbols")
+
+    p = [0.6, 0.3, 0.1, 0.0]
+    cold = at(p, 0.5)
+    assert np.isfinite(cold).all(), "log 0 is -inf, and -inf less -inf is nan: what is impossible has to stay at 0"
     assert np.isclose(cold.sum(), 1), "the result must sum to one: divide by the sum of the powers"
     assert not np.allclose(cold, p), "to divide probabilities and normalise again changes nothing: take a power"
     assert cold[3] == 0, "what was impossible must stay impossible: 0 to any power is 0, and nothing is added"
     assert cold[0] > 0.6, "below 1 a temperature must sharpen: the power is 1 / temperature, not the temperature"
     assert np.isclose(cold[0] / cold[1], 4), "at 0.5 the odds 2 : 1 become 4 : 1: the power is 1 / 0.5"
-    assert np.allclose(temper(p, 1.0), p), "temperature 1 must change nothing"
+    assert np.allclose(at(p, 1.0), p), "temperature 1 must change nothing"
+    for temperature in (0.4, 0.7, 2.0, 3.0):
+        got, odds = at(p, temperature), 2 ** (1 / temperature)
+        assert got[0] > 0 and got[1] > 0, f"nothing but 0 or nan at {temperature}: {got}"
+        assert np.isclose(got[0] / got[1], odds), (
+            f"at {temperature} the odds 2 : 1 become 2 to the power {1 / temperature:.4g}, {odds:.3f} : 1, not "
+            f"{got[0] / got[1]:.3f} : 1. 1 / temperature need not be a whole number"
+        )
+    frozen = at([1 / 2000] * 2000, 0.01)
+    assert np.isfinite(frozen).all(), (
+        "nan at 0.01: the 100th powers of small probabilities are too small for a float, so 0 / 0. By which number may "
+        "you divide all of them first, since only their ratios matter?"
+    )
+    assert np.allclose(frozen, 1 / 2000), "2000 equally probable symbols stay equally probable, however cold it is"
+    frozen = at([0.1, 0.4, 0.1, 0.4], 0.001)
+    assert np.isfinite(frozen).all(), "nan at 0.001: large powers overflow. Divide by the *largest* probability first"
+    assert np.allclose(frozen, [0, 0.5, 0, 0.5]), f"two favourites share what there is: not {frozen}"
+    near = at([0.502, 0.498], 0.01)
+    assert np.isclose(near[0], 0.6899, atol=1e-3), (
+        f"at 0.01 a small difference counts much, but it is not all: 0.502 becomes 0.690, not {near[0]:.3f}"
+    )
+    hot = at([1.0 - 1e-300, 1e-300, 0.0], 100.0)
+    assert hot[2] == 0, "hot or cold, what is impossible stays at exactly 0: add nothing to p"
+    assert np.isclose(hot[1] / hot[0], 1e-3), (
+        f"1e-300 is rare, not 0: at 100 its odds are 0.001, not {hot[1] / hot[0]:.3g}"
+    )
+    assert np.allclose(at([0, 0.3, 0.7], 1e6), [0, 0.5, 0.5], atol=1e-5), "very hot: all that is possible is alike"
+    assert at([1.0], 0.3).tolist() == [1.0], "of one symbol it is certain at any temperature"
+    assert np.allclose(at([0.0, 1.0, 0.0], 0.01), [0, 1, 0]), "what is certain stays certain"
+    dice = np.random.default_rng(0)
+    for temperature in (0.3, 1.7):
+        p = dice.dirichlet(np.ones(6))
+        assert np.allclose(at(at(p, temperature), 1 / temperature), p), (
+            f"{temperature:.3g} and then {1 / temperature:.3g} must give back what was there, as powers do"
+        )
 
 
 check_temper(temper)
 
+
 ### BEGIN HIDDEN TESTS
+def _normal(p):
+    return p / p.sum()
+
+
+def _by_loop(p, t):
+    largest = max(p)
+    powers = [(float(x) / float(largest)) ** (1 / t) for x in p]
+    return tuple(x / sum(powers) for x in powers)
+
+
+def _by_logs(p, t):
+    with np.errstate(divide="ignore"):
+        scores = np.log(p) / t
+    return _normal(np.exp(scores - scores.max()))
+
+
 MISCONCEPTIONS = {
-    "divided": (lambda p, t: (p / t) / (p / t).sum(), "changes nothing"),
-    "upside down": (lambda p, t: p**t / (p**t).sum(), "must sharpen"),
+    "divided": (lambda p, t: _normal(p / t), "changes nothing"),
+    "upside down": (lambda p, t: _normal(p**t), "must sharpen"),
     "not normalised": (lambda p, t: p ** (1 / t), "sum to one"),
-    "softmax of probabilities": (lambda p, t: np.exp(p / t) / np.exp(p / t).sum(), "stay impossible"),
-    "difference of logarithms": (lambda p, t: (q := np.exp((np.log(p) - np.log(p).min()) / t)) / q.sum(), "log 0"),
+    "softmax of probabilities": (lambda p, t: _normal(np.exp(p / t)), "stay impossible"),
+    "difference of logarithms": (lambda p, t: _normal(np.exp((np.log(p) - np.log(p).min()) / t)), "log 0"),
+    "whole powers": (lambda p, t: _normal((p / p.max()) ** int(1 / t)), "need not be a whole number"),
+    "rounded powers": (lambda p, t: _normal((p / p.max()) ** max(1, round(1 / t))), "need not be a whole number"),
+    "squares": (lambda p, t: _normal(p**2) if t < 1 else p, "become 2 to the power 2.5"),
+    "cold alone": (lambda p, t: _normal((p / p.max()) ** (1 / t)) if t < 1 else p, "become 2 to the power 0.5"),
+    "underflow": (lambda p, t: _normal(p ** (1 / t)), "nan at 0.01"),
+    "by the smallest": (lambda p, t: _normal((p / p[p > 0].min()) ** (1 / t)), "nan at 0.001"),
+    "by the sum": (lambda p, t: _normal((p / p.sum()) ** (1 / t)), "nan at 0.01"),
+    "the favourite alone": (
+        lambda p, t: _normal((p / p.max()) ** (1 / t)) if t > 0.1 else np.eye(len(p))[p.argmax()],
+        "stay equally probable",
+    ),
+    "the favourites alone": (
+        lambda p, t: _normal((p / p.max()) ** (1 / t)) if t > 0.1 else _normal((p == p.max()) * 1.0),
+        "it is not all",
+    ),
+    "not so cold": (lambda p, t: _normal((p / p.max()) ** (1 / max(t, 0.05))), "it is not all"),
+    "a little added": (lambda p, t: _normal(((p + 1e-12) / p.max()) ** (1 / t)), "nothing is added"),
+    "a little added where possible": (
+        lambda p, t: _normal(np.where(p > 0, (p + 1e-12) / p.max(), 0) ** (1 / t)),
+        "rare, not 0",
+    ),
+    "a very little added": (lambda p, t: _normal(((p + 5e-324) / p.max()) ** (1 / t)), "add nothing to p"),
+    "rare is 0": (lambda p, t: _normal(np.where(p > 1e-12, p / p.max(), 0) ** (1 / t)), "rare, not 0"),
+    "nan is 0": (lambda p, t: np.nan_to_num(_normal(p ** (1 / t))), "stay equally probable"),
+    "nothing": (lambda p, t: None, "nothing came back"),
+    "the largest": (lambda p, t: _normal(p ** (1 / t)).max(), "one probability for each"),
+    "in place": (lambda p, t: _normal(np.divide(p, p.max(), out=p) ** (1 / t)), "nothing in place"),
+}
+ALTERNATIVES = {
+    "logarithms": _by_logs,
+    "a list": lambda p, t: _by_logs(p, t).tolist(),
+    "only what is possible": lambda p, t: [
+        _by_logs(p[p > 0], t)[(p[:i] > 0).sum()] if p[i] else 0 for i in range(len(p))
+    ],
+    "a loop": _by_loop,
 }
 ### END HIDDEN TESTS
 
 # %%
 chain = ngram.fit([text], len(codec.vocab), 5)
-for temperature in (0.3, 1.0, 3.0):
+for temperature in (0.01, 0.3, 1.0, 3.0):
     rng, ids = np.random.default_rng(0), codec.encode("\n\nROMEO:\nI ")
     for _ in range(150):
         p = temper(chain.probabilities(ids[-5:]), temperature)
@@ -156,13 +390,16 @@ for temperature in (0.3, 1.0, 3.0):
     print(f"--- {temperature} ---{codec.decode(ids)}\n")
 
 # %% [markdown]
-# ## 01.4 · modify · Mix the orders, and beat the chapter
+# ## 01.4 · modify · 15 min · ●●○○○ · Mix the orders, and beat the chapter
+#
+# *[Chapter 01](../chapters/01_concepts.ipynb), Letters*
 #
 # The chapter's chain of order 8 knows a lot and panics where a context is new. Let each order ask the one below it
 # (MacKay & Peto 1995, doi:10.1017/S1351324900000218): what order $k-1$ says counts as much as `strength` observations.
 #
 # Write `mix(counts, lower, strength)`. `counts`: (V,) how often each symbol followed this context, maybe all zero.
-# `lower`: (V,) what the lower order believes, summing to one. Returns (V,), summing to one.
+# `lower`: (V,) what the lower order believes, summing to one. `strength`: one number above 0. Returns (V,), summing to
+# one.
 
 
 # %% nbgrader={"grade": false, "grade_id": "01-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -174,20 +411,58 @@ def mix(counts, lower, strength):
 
 # %% nbgrader={"grade": true, "grade_id": "01-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_mix(mix):
-    lower, few = np.array([0.5, 0.3, 0.2]), np.array([3.0, 1.0, 0.0])
-    with np.errstate(all="ignore"):
-        none, some, many = mix(np.zeros(3), lower, 4.0), mix(few, lower, 4.0), mix(1e6 * few, lower, 4.0)
+    def at(counts, lower, strength):
+        with np.errstate(all="ignore"):
+            got = course.attempt(mix, np.array(counts), np.array(lower), strength)
+        return as_numbers(got, (len(lower),), f"one probability for each of the {len(lower)} symbols")
+
+    lower, few = [0.5, 0.3, 0.2], [3, 1, 0]
+    none, some, many = at([0, 0, 0], lower, 4.0), at(few, lower, 4.0), at([3_000_000, 1_000_000, 0], lower, 4.0)
     assert np.isfinite(none).all(), "0 / 0 where the context was never seen: the strength belongs below the line too"
     assert np.isclose(some.sum(), 1), "the result must sum to one: divide by the number of counts plus the strength"
     assert np.allclose(none, lower), "with no counts at all the lower order must speak alone"
     assert some[2] > 0, "the third symbol is new here, but the lower order knows it: mix even where there are counts"
     assert np.allclose(many, [0.75, 0.25, 0], atol=1e-4), "a million counts must outvote the lower order, always"
-    assert np.allclose(some, [0.625, 0.275, 0.1]), "with strength 4 and 4 counts each side has half of the say"
+    assert np.allclose(some, [0.625, 0.275, 0.1]), (
+        f"with strength 4 and 4 counts each side has half of the say: [0.625, 0.275, 0.1], not {some}"
+    )
+    weak = at(few, lower, 1.0)
+    assert not np.allclose(weak, some), "the strength is an argument: at 1 the lower order counts less than at 4"
+    assert np.allclose(weak, [0.7, 0.26, 0.04]), f"strength 1, 4 counts: a fifth is the lower order's, not {weak}"
+    half = at(few, lower, 0.5)
+    assert np.allclose(half, [3.25 / 4.5, 1.15 / 4.5, 0.1 / 4.5]), f"a strength of 0.5 is no whole number; not {half}"
+    strong = at(few, lower, 1e9)
+    assert np.allclose(strong, lower), f"a huge strength leaves the say to the lower order: {lower}, not {strong}"
+    two = at([0, 7], [1.0, 0.0], 3)
+    assert np.allclose(two, [0.3, 0.7]), f"(0, 7) against (1, 0) with strength 3: (0.3, 0.7), not {two}"
+    assert np.allclose(at([5], [1.0], 2.0), 1), "with one symbol only, it is certain"
+    rare = at([0, 0, 9], [1e-300, 0.0, 1.0], 1.0)
+    assert np.isclose(rare[0], 1e-301, rtol=1e-6, atol=0) and rare[1] == 0, (
+        "what the lower order holds for rare stays rare, not 0"
+    )
+    dice = np.random.default_rng(0)
+    for V, strength in ((2, 0.3), (5, 2.5), (9, 20.0)):
+        counts, lower = dice.integers(0, 4, V), dice.dirichlet(np.ones(V))
+        for n, q, got in zip(counts, lower, at(counts, lower, strength)):
+            right = (n + strength * q) / (sum(counts) + strength)
+            assert np.isclose(got, right), (
+                f"{n} of {sum(counts)}, {q:.3f} below, strength {strength}: {right:.4f}, not {got}"
+            )
 
 
 check_mix(mix)
 
+
 ### BEGIN HIDDEN TESTS
+def _mix(n, p, s):
+    return (n + s * p) / (n.sum() + s)
+
+
+def _shares(n, p, s):
+    own = n.sum() / (n.sum() + s)
+    return own * (n / max(n.sum(), 1)) + (1 - own) * p
+
+
 MISCONCEPTIONS = {
     "fixed shares": (lambda n, p, s: (n / n.sum() + p) / 2 if n.any() else p, "outvote"),
     "back off only where nothing was seen": (lambda n, p, s: n / n.sum() if n.any() else p, "mix even where"),
@@ -195,62 +470,119 @@ MISCONCEPTIONS = {
     "uniform instead of lower": (lambda n, p, s: (n + s / len(n)) / (n.sum() + s), "speak alone"),
     "one below": (lambda n, p, s: (n + s * p) / (n.sum() + 1), "sum to one"),
     "strength on the counts": (lambda n, p, s: (s * n + p) / (s * n.sum() + 1), "half of the say"),
+    "always four": (lambda n, p, s: _mix(n, p, 4.0), "an argument"),
+    "strength times V": (lambda n, p, s: _mix(n, p, s * len(n)), "half of the say"),
+    "upside down": (lambda n, p, s: _mix(n, p, 16 / s), "a fifth"),
+    "at least one": (lambda n, p, s: _mix(n, p, max(s, 1)), "no whole number"),
+    "whole strength": (lambda n, p, s: _mix(n, p, int(s)), "no whole number"),
+    "at most a hundred": (lambda n, p, s: _mix(n, p, min(s, 100)), "huge strength"),
+    "different symbols": (lambda n, p, s: _mix(n, p, s * (n > 0).sum() / 2) if n.any() else p, "(0, 7)"),
+    "rare is 0": (lambda n, p, s: _mix(n, np.where(p > 1e-9, p, 0), s), "rare, not 0"),
+    "only where new": (lambda n, p, s: (q := np.where(n > 0, n, s * p)) / q.sum(), "half"),
+    "the product": (lambda n, p, s: (q := (n + s) * p) / q.sum(), "outvote"),
+    "one number": (lambda n, p, s: _mix(n, p, s).max(), "one probability for each"),
+    "nothing where unseen": (lambda n, p, s: _mix(n, p, s) if n.any() else None, "nothing came back"),
+    "in place": (lambda n, p, s: np.divide(n + s * p, n.sum() + s, out=p), "nothing in place"),
+}
+ALTERNATIVES = {
+    "normalised at the end": lambda n, p, s: (n + s * p) / (n + s * p).sum(),
+    "a list": lambda n, p, s: _mix(n, p, s).tolist(),
+    "two shares": _shares,
+    "a loop": lambda n, p, s: tuple((a + s * b) / (sum(n) + s) for a, b in zip(n, p)),
 }
 ### END HIDDEN TESTS
 
 # %%
 chains = [ngram.fit([text], len(codec.vocab), k) for k in range(9)]
-unread = codec.encode(data.shakespeare("validation")[:2000])
+unread = codec.encode(data.shakespeare("validation")[:1000])
 costs = np.zeros((9, len(unread) - 8))
 for i in range(8, len(unread)):
     p = np.full(len(codec.vocab), 1 / len(codec.vocab))
     for k, chain in enumerate(chains):
         p = mix(chain.counts_after(unread[i - k : i]), p, 4.0)
         costs[k, i - 8] = -np.log2(p[unread[i]])
-alone = [-ngram.fit([text], len(codec.vocab), k, 0.1).log_prob(unread).mean() / np.log(2) for k in range(9)]
+smoothed = [ngram.Markov(m.vocab, m.order, 0.1, m.grams, m.counts) for m in chains]
+alone = [-chain.log_prob(unread).mean() / np.log(2) for chain in smoothed]
 for k, cost in enumerate(costs.mean(1)):
     print(f"order {k}: alone {alone[k]:.2f}, mixed {cost:.2f}")
 assert costs.mean(1).min() < min(alone)
 
 # %% [markdown]
-# ## 01.5 · modify · The longest copy
+# ## 01.5 · modify · 20 min · ●●○○○ · The longest copy
+#
+# *[Chapter 01](../chapters/01_concepts.ipynb), What introductions promise, measured*
 #
 # The chapter counted short runs that stand in the book. Show the offender: write `longest_copy(sample, source)`, the
 # longest run of characters of the sample that stands, side by side, in the source.
 #
-# Both are texts. Returns a text, empty if there is none. Keep in mind that `in` on four million characters takes a
-# millisecond: try each beginning once, and only ask for runs that would be longer than the best so far.
+# Both are texts, of any length. Returns a text, empty if no character of the sample stands in the source; if several
+# are equally long, any one of them. Spaces, line breaks and capitals are characters like others. Keep in mind that
+# `in` on four million characters takes a millisecond: ask only for runs that would be longer than the best so far.
 
 
 # %% nbgrader={"grade": false, "grade_id": "01-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def longest_copy(sample, source):
     ### BEGIN SOLUTION
     best = ""
-    for i in range(len(sample)):
-        while i + len(best) < len(sample) and sample[i : i + len(best) + 1] in source:
-            best = sample[i : i + len(best) + 1]
+    for end in range(len(sample)):
+        run = sample[end - len(best) : end + 1]  # one longer than the best
+        if run in source:
+            best = run
     return best
     ### END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_longest_copy(longest_copy):
+    def at(sample, source):
+        got = course.attempt(longest_copy, sample, source)
+        assert isinstance(got, str), f"return the run of letters itself, a text, not {got!r}"
+        of = f"{sample!r} and {source!r}" if len(sample + source) < 90 else f"a sample of {len(sample)} letters"
+        assert got in source, f"{got!r} is not in the source in one piece: its letters must stand side by side ({of})"
+        assert got in sample, f"{got!r} is not in the sample in one piece: its letters must stand side by side ({of})"
+        return got
+
     source = "the quality of mercy is not strained"
-    got = longest_copy("a city of mercy, it is not so", source)
-    assert isinstance(got, str), f"return the run of letters itself, not {got!r}"
-    assert got in source, f"{got!r} is not in the source in one piece: its letters must stand side by side"
+    got = at("a city of mercy, it is not so", source)
     assert got != "a", "a copy may begin anywhere in the sample, not only with its first letter"
     assert got.strip() != "of mercy", "compare letters, not words: a copied word may have lost its beginning"
     assert got != "ity of merc", "one letter is missing at the end: stop after the last letter that still fits"
+    assert got != "ty of mercy", "its beginning is missing: it begins *before* the place where the copy 'it' breaks off"
     assert got == "ity of mercy", f"the longest copy is 'ity of mercy', not {got!r}"
-    assert longest_copy("XYZ", source) == "", "nothing of XYZ is in the source: the longest copy is empty"
-    assert longest_copy(source, source) == source, "a sample that is the source is one long copy"
+    assert at("XYZ", source) == "", "nothing of XYZ is in the source: the longest copy is empty"
+    assert at(source, source) == source, "a sample that is the source is one long copy"
+    assert at("", source) == at("abc", "") == at("", "") == "", "where one of the two is empty, so is the copy"
+    assert at("b of c", "x of y") == " of ", "spaces are characters, too: ' of ' has four"
+    assert at("TO BE", "to be") == " ", "capitals are other characters: of 'TO BE' only the space stands in 'to be'"
+    assert at("a.c*", "abc a.c* x") == "a.c*", "a dot and a star are characters like others, no patterns"
+    got = at("bababc", "babc")
+    assert got == "babc", (
+        f"of 'bababc' the run 'babc' stands in 'babc', not only {got!r}: the next copy may begin *before* the place "
+        "where the last one broke off"
+    )
+    assert at("abcxdefg", "abcdefg") == "defg", "no letter may be jumped over, neither in the sample nor in the source"
+    assert at("abcdefg", "abcxdefg") == "defg", "no letter may be jumped over, neither in the sample nor in the source"
+    dice = np.random.default_rng(0)
+    for case in range(240):
+        letters, longest = ("ab", 8) if case < 120 else ("abc \n", 14)
+        sample, source = ("".join(dice.choice(list(letters), dice.integers(longest))) for _ in range(2))
+        got = at(sample, source)
+        longer = {sample[i : i + len(got) + 1] for i in range(len(sample) - len(got))}
+        better = sorted(run for run in longer if run in source)
+        assert not better, f"of {sample!r} the run {better[0]!r} stands in {source!r}, and is longer than {got!r}"
+    source, copied = "".join(dice.choice(list("abc"), 900)), "".join(dice.choice(list("abc"), 40))
+    source = source[:500] + copied + source[500:]
+    got = at("d" + copied + "dabc", source)
+    assert got == copied, f"40 letters of a long source were copied, not {len(got)}: frequent letters count too"
 
 
 check_longest_copy(longest_copy)
 
 
 ### BEGIN HIDDEN TESTS
+from difflib import SequenceMatcher  # noqa: E402
+
+
 def by_words(sample, source):
     words = sample.replace(",", "").split()
     runs = [" ".join(words[i:j]) for i in range(len(words)) for j in range(i, len(words) + 1)]
@@ -270,8 +602,57 @@ def from_the_first(sample, source):
 
 
 def any_run(sample, source):
-    runs = [sample[i:j] for i in range(len(sample)) for j in range(i, len(sample) + 1)]
-    return max((run for run in runs if run in source), key=len)
+    best = ""
+    for i in range(len(sample)):
+        while i + len(best) < len(sample) and sample[i : i + len(best) + 1] in source:
+            best = sample[i : i + len(best) + 1]
+    return best
+
+
+def restarts(sample, source, keep=True):
+    best = run = ""
+    for letter in sample:
+        run = run + letter if run + letter in source else letter if keep and letter in source else ""
+        best = max(best, run, key=len)
+    return best
+
+
+def jumps(sample, source):
+    best, i = "", 0
+    while i < len(sample):
+        j = i
+        while j < len(sample) and sample[i : j + 1] in source:
+            j += 1
+        best, i = max(best, sample[i:j], key=len), j + 1
+    return best
+
+
+def over_one(sample, source):
+    best = any_run(sample, source)
+    return best if len(sample) > 20 or sample != "abcxdefg" else "abcdefg"
+
+
+def matcher(sample, source, **options):
+    found = SequenceMatcher(None, sample, source, **options).find_longest_match()
+    return sample[found.a : found.a + found.size]
+
+
+def table(sample, source):
+    best, ends = "", [0] * (len(source) + 1)
+    for i, letter in enumerate(sample):
+        ends = [0] + [ends[j] + 1 if other == letter else 0 for j, other in enumerate(source)]
+        if max(ends) > len(best):
+            best = sample[i + 1 - max(ends) : i + 1]
+    return best
+
+
+def halving(sample, source):
+    fits = lambda n: next((sample[i : i + n] for i in range(len(sample) - n + 1) if sample[i : i + n] in source), None)
+    low, high = 0, len(sample)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) is not None else (low, middle - 1)
+    return fits(low)
 
 
 MISCONCEPTIONS = {
@@ -279,26 +660,63 @@ MISCONCEPTIONS = {
     "from the first letter": (from_the_first, "begin anywhere"),
     "with gaps": (with_gaps, "side by side"),
     "its length": (lambda a, b: len(any_run(a, b)), "itself"),
+    "a list": (lambda a, b: list(any_run(a, b)), "itself"),
     "one short": (lambda a, b: any_run(a, b)[:-1], "one letter"),
+    "restarts at a mismatch": (restarts, "begin *before*"),
+    "restarts after a mismatch": (lambda a, b: restarts(a, b, keep=False), "begins *before*"),
+    "jumps behind a mismatch": (jumps, "begins *before*"),
+    "over one": (over_one, "side by side"),
+    "frequent letters are junk": (matcher, "frequent letters"),
+    "stripped": (lambda a, b: any_run(a, b).strip(), "spaces are characters"),
+    "no capitals": (lambda a, b: any_run(a.lower(), b.lower()), "side by side"),
+    "nothing if none": (lambda a, b: any_run(a, b) or None, "nothing came back"),
+    "at most twelve": (
+        lambda a, b: max((a[i : i + 12] for i in range(len(a)) if a[i : i + 12] in b), key=len, default=""),
+        "a sample that is the source",
+    ),
+    "same place": (
+        lambda a, b: max("".join(x if x == y else "\0" for x, y in zip(a, b)).split("\0"), key=len),
+        "the longest copy is",
+    ),
+    "the first of three": (
+        lambda a, b: next((a[i : i + 3] for i in range(len(a)) if a[i : i + 3] in b), ""),
+        "is 'ity",
+    ),
+    "exchanged": (lambda a, b: any_run(a, b) if len(a) <= len(b) else restarts(b, a), "longer than"),
+}
+ALTERNATIVES = {
+    "by beginnings": any_run,
+    "difflib, without junk": lambda a, b: matcher(a, b, autojunk=False),
+    "a table of ends": table,
+    "halving": halving,
+    "the source's runs": lambda a, b: any_run(b, a),
 }
 ### END HIDDEN TESTS
 
 # %%
 for k in (4, 6, 8):
     chain = ngram.fit([text], len(codec.vocab), k)
-    sample = codec.decode(chain.sample(500, np.random.default_rng(0), codec.encode("\n\nROMEO:\nI ")))
+    sample = codec.decode(chain.sample(400, np.random.default_rng(0), codec.encode("\n\nROMEO:\nI ")))
     print(f"order {k}: {longest_copy(sample, plays)!r}")
 
 # %% [markdown]
-# ## 01.6 · investigate · What is a leak worth?
+# ## 01.6 · investigate · 25 min · ●●●○○ · What is a leak worth?
+#
+# *[Chapter 01](../chapters/01_concepts.ipynb), Notes*
 #
 # Bach harmonised some tunes more than once. If we deal the melodies at random into training and test, a tune can
 # stand on both sides, and the chain is examined on what it was taught. Write `without_leak(train, test, run)`: the
-# melodies of `train` that share no run of `run` **steps** (intervals) with any melody of `test`.
+# melodies of `train` that share no run of `run` **steps** (intervals) with any melody of `test`, wherever in the two it
+# stands.
 #
-# `train`, `test`: lists of (N,) pitches. Returns a part of the list `train`, in its order. Before you run the
-# experiment below, predict: does the leak flatter all orders alike? Which order will look best with it, and which
-# without?
+# `train`, `test`: lists, maybe empty, of melodies; a melody is an array (N,) of pitches, N at least 1. `run`: 1 or
+# more. A melody with fewer than `run` steps shares none. Returns a list: a part of `train`, in its order, as it was.
+#
+# Before you run the experiment below, predict: does the leak flatter all orders alike? Which order will look best with
+# it, and which without?
+
+# %% tags=["prediction"]
+guess_01_6 = "nothing yet"  # your prediction, in words or numbers, before you run on
 
 
 # %% nbgrader={"grade": false, "grade_id": "01-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -315,18 +733,60 @@ def without_leak(train, test, run):
 
 # %% nbgrader={"grade": true, "grade_id": "01-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_without_leak(without_leak):
-    tune = np.array([67, 69, 71, 72, 71, 74, 72, 69, 71, 67, 66, 67, 64, 65, 67, 72])
-    other = np.array([60, 62, 64, 60, 62, 64, 65, 67, 65, 64, 62, 60, 59, 60, 62, 60])
-    new = np.array([72, 71, 69, 67, 65, 64, 62, 60, 72, 60, 72, 60, 72])
-    train = [other, tune, tune + 5, np.append([60, 61], tune[2:]), np.append(tune[:8], other)]
-    kept = without_leak(train, [tune.copy(), new], 10)
-    left = [i for i, line in enumerate(train) if any(line is melody for melody in kept)]
-    assert len(kept) == len(left), "clean the training list, not the test: return a part of `train`"
-    assert 1 not in left, "the tune itself is still there: drop what shares a run with the test"
-    assert 0 in left, "everything is gone: common notes are no leak, common runs of `run` steps are"
-    assert 3 not in left, "a tune with another beginning is still there: compare runs, not whole melodies"
-    assert 2 not in left, "a tune sung higher is the same tune: compare steps, not pitches"
-    assert left == [0, 4], "eight notes in common make seven steps, fewer than a run of ten: keep that melody"
+    def at(train, test, run):
+        """The names of the melodies that are left. train: {name: pitches}."""
+        got = course.attempt(without_leak, [np.array(line) for line in train.values()], [*map(np.array, test)], run)
+        names = {tuple(line): name for name, line in train.items()}
+        try:
+            left = [tuple(int(pitch) for pitch in line) for line in list(got)]
+        except (TypeError, ValueError):
+            raise AssertionError(f"return a list of melodies, each as it stands in `train`, not {got!r}") from None
+        strange = [line for line in left if line not in names]
+        assert not strange, f"return a part of `train`, not of the test, each melody with its pitches: not {strange[0]}"
+        return [names[line] for line in left]
+
+    tune = [67, 69, 71, 72, 71, 74, 72, 69, 71, 67, 66, 67, 64, 65, 67, 72]
+    other = [60, 62, 64, 60, 62, 64, 65, 67, 65, 64, 62, 60, 59, 60, 62, 60]
+    new = [72, 71, 69, 67, 65, 64, 62, 60, 72, 60, 72, 60, 72]
+    train = {"other": other, "tune": tune, "higher": [p + 5 for p in tune], "begun": [60, 61, *tune[2:]]}
+    left = at({**train, "eight notes": tune[:8] + other}, [tune, new], 10)
+    assert "tune" not in left, "the tune itself is still there: drop what shares a run with the test"
+    assert "other" in left, "everything is gone: common notes are no leak, common runs of `run` steps are"
+    assert "begun" not in left, "a tune with another beginning is still there: compare runs, not whole melodies"
+    assert "higher" not in left, "a tune sung higher is the same tune: compare steps, not pitches"
+    assert "eight notes" in left, "eight notes in common make seven steps, fewer than a run of ten: keep that melody"
+    assert left == ["other", "eight notes"], f"what is left stays in the order of `train`; not {left}"
+    assert at(train, [new, tune], 10) == ["other"], "the tune may be any melody of the test, not only the first"
+    sung = lambda steps: [int(pitch) for pitch in 67 + np.cumsum([0, *steps])]
+    shared = [1, 3, 2, 4, 1, 1, 2, 3, 4, 2, 1, 4]
+    for run, before, after in product((1, 2, 5, 10), (0, 2), (0, 3)):
+        line = lambda step, shift, n, after=after: sung([step] * shift + shared[:n] + [step] * after)
+        for n in (run - 1, run, run + 1):
+            given = {"melody": line(-2, before, n), "free": sung([9] * 14)}
+            left = at(given, [line(-1, 2 - before, n)], run)
+            where = f"{before} other steps before it in one, {2 - before} in the other, {after} after it"
+            assert "free" in left, "a melody that shares no step with the test stays"
+            if n < run:
+                assert "melody" in left, f"{n} steps in common are fewer than {run}: keep that melody ({where})"
+            else:
+                assert "melody" not in left, f"{n} steps in common are a run of {run}: drop that melody ({where})"
+    mirrored = {"mirror": [140 - p for p in tune], "backwards": tune[::-1]}
+    assert at(mirrored, [tune], 5) == [*mirrored], "a mirrored tune, or one from the end, has other steps: keep both"
+    halves = [tune[:8], tune[8:]]
+    assert at({"tune": [50, *tune[4:12], 50]}, halves, 5) == ["tune"], "a run ends where a melody of the test ends"
+    given = {"a": sung([-2, 2, 1]), "b": sung([12, 2, 1]), "c": sung([2, 21])}
+    assert at(given, [sung([2, 2, 1])], 3) == [*given], "2 is neither -2 nor the end of 12: compare numbers, not digits"
+    low, high = sung([-2, 2, 1]), sung([12, 2, 1])
+    assert at({"d": sung([2, 2, 1])}, [low, high], 3) == ["d"], (
+        "2 is neither -2 nor the end of 12: compare numbers, not digits"
+    )
+    short = {"one note": [60], "two notes": [60, 62]}
+    assert at(short, [[60], [60, 62]], 2) == [*short], "melodies with fewer than `run` steps share no run: keep them"
+    assert at(train, [], 3) == [*train] and at({}, [tune], 3) == [], (
+        "without test or training melodies nothing is shared"
+    )
+    twice = course.attempt(without_leak, [np.array(other), np.array(other)], [np.array(tune)], 10)
+    assert len(list(twice)) == 2, "a melody that stands twice in `train` is left twice: only the test matters"
 
 
 check_without_leak(without_leak)
@@ -343,13 +803,80 @@ def same_melody(train, test, run):
     return [a for a in train if not any(np.array_equal(np.diff(a), np.diff(b)) for b in test)]
 
 
+def same_place(train, test, run):
+    def shares(a, b):
+        same = np.diff(a)[: len(b) - 1] == np.diff(b)[: len(a) - 1]
+        return any(same[i : i + run].all() for i in range(len(same) - run + 1))
+
+    return [a for a in train if not any(shares(a, b) for b in test)]
+
+
+def digits(train, test, run):
+    known = " | ".join(" ".join(map(str, np.diff(line))) for line in test)
+    runs = lambda s: [" ".join(map(str, s[i : i + run])) for i in range(len(s) - run + 1)]
+    return [line for line in train if not any(r in known for r in runs(np.diff(line)))]
+
+
+def _loops(train, test, run):
+    left = []
+    for a in train:
+        hit = False
+        for b in test:
+            for i in range(len(a) - run):
+                for j in range(len(b) - run):
+                    x, y = np.asarray(a[i : i + run + 1]), np.asarray(b[j : j + run + 1])
+                    hit = hit or ((x - x[0]) == (y - y[0])).all()
+        if not hit:
+            left.append(a)
+    return left
+
+
 MISCONCEPTIONS = {
     "whole melodies": (same_melody, "compare runs"),
     "pitches": (lambda train, test, run: without_shared(train, test, run + 1, np.array), "compare steps"),
-    "cleans the test": (lambda train, test, run: without_shared(test, train, run), "not the test"),
+    "cleans the test": (lambda train, test, run: without_shared(test, train, run), "not of the test"),
     "any common note": (lambda train, test, run: without_shared(train, test, 1, np.array), "common notes"),
     "half a run": (lambda train, test, run: without_shared(train, test, run // 2), "keep that melody"),
     "keeps all": (lambda train, test, run: list(train), "itself is still there"),
+    "two steps fewer": (lambda a, b, run: without_shared(a, b, max(run - 2, 1)), "are fewer than"),
+    "one step fewer": (lambda a, b, run: without_shared(a, b, max(run - 1, 1)), "are fewer than"),
+    "one step more": (lambda a, b, run: without_shared(a, b, run + 1), "are a run of"),
+    "three steps more": (lambda a, b, run: without_shared(a, b, run + 3), "are a run of"),
+    "always ten": (lambda a, b, run: without_shared(a, b, 10), "are a run of"),
+    "at the same place": (same_place, "are a run of"),
+    "the first of the test": (lambda a, b, run: without_shared(a, b[:1], run), "any melody of the test"),
+    "one long test": (lambda a, b, run: without_shared(a, [np.concatenate(b)] if b else [], run), "ends where"),
+    "sizes of steps": (lambda a, b, run: without_shared(a, b, run, lambda line: abs(np.diff(line))), "mirrored"),
+    "up and down": (
+        lambda a, b, run: without_shared(a, b, run, lambda x: np.sign(np.diff(x))),
+        "shares no step with the test",
+    ),
+    "sets of steps": (
+        lambda a, b, run: [x for x in a if not any(len({*np.diff(x)} & {*np.diff(y)}) >= run for y in b)],
+        "itself is still there",
+    ),
+    "digits": (digits, "not digits"),
+    "each once": (
+        lambda a, b, run: [np.array(x) for x in dict.fromkeys(map(tuple, without_shared(a, b, run)))],
+        "twice",
+    ),
+    "sorted": (lambda a, b, run: sorted(without_shared(a, b, run), key=len, reverse=True), "in the order"),
+    "places": (lambda a, b, run: list(range(len(without_shared(a, b, run)))), "return a list of melodies"),
+    "steps": (lambda a, b, run: [np.diff(x) for x in without_shared(a, b, run)], "with its pitches"),
+    "how many": (lambda a, b, run: len(without_shared(a, b, run)), "return a list of melodies"),
+    "short ones dropped": (
+        lambda a, b, run: [x for x in without_shared(a, b, run) if len(x) > run],
+        "keep that melody",
+    ),
+    "in place": (lambda a, b, run: a.__setitem__(slice(None), without_shared(a, b, run)) or a, "nothing in place"),
+    "nothing": (lambda a, b, run: None, "nothing came back"),
+}
+ALTERNATIVES = {
+    "copies": lambda a, b, run: [line.copy() for line in without_shared(a, b, run)],
+    "lists": lambda a, b, run: [line.tolist() for line in without_shared(a, b, run)],
+    "tuples in a tuple": lambda a, b, run: tuple(tuple(line) for line in without_shared(a, b, run)),
+    "loops over pitches": _loops,
+    "one at a time": lambda a, b, run: (line for line in a if without_shared([line], b, run)),
 }
 ### END HIDDEN TESTS
 
@@ -371,49 +898,852 @@ fewer = train[: len(clean)]  # as many as clean, but with the leak: is it only t
 table = np.array([[bits_of_melodies(lines, test, k) for lines in (train, fewer, clean)] for k in range(6)])
 for k, row in enumerate(table):
     print(f"order {k}: with the leak {row[0]:.2f}, with fewer melodies {row[1]:.2f}, without the leak {row[2]:.2f}")
-print("looks best:", table.argmin(0))
+with_leak, without = table[:, 0], table[:, 2]
+print("flattery by order:", (without - with_leak).round(2))
+print(f"looks best: order {with_leak.argmin()} with, {without.argmin()} without; you said: {guess_01_6}")
 assert (table[2:, 2] > table[2:, 1]).all()  # what goes is not the amount, it is the answers
 
 # %% [markdown]
-# ## 01.7 · investigate · Does sharpening amplify a bias?
+# What comes out: the leak flatters the long memories. At order 0 it is worth nothing, at order 5 almost a bit per
+# note, because the longer the run, the more surely it is the tune itself. It is not the amount: as many melodies
+# *with* the leak cost a few hundredths of a bit. And a leak does more harm than to make figures too good. It chooses
+# the wrong model: order 3 looks best with it, order 2 is best without.
+
+# %% [markdown]
+# ## 01.7 · investigate · 15 min · ●●○○○ · Does sharpening amplify a bias?
+#
+# *[Chapter 01](../chapters/01_concepts.ipynb), What introductions promise, measured*
 #
 # Many systems write at a temperature below 1, because it reads better. Suppose that a model says *he* with a share
 # of 0.75 and *she* with 0.25. At which temperature does the share of *he* become 0.9?
 #
-# Write `temperature_for(share, wanted)` for any two shares on the same side of 1/2. Pencil first: 0.75 is
-# 3 : 1, and 0.9 is 9 : 1. A power of two probabilities is a power of their odds.
+# Write `temperature_for(share, wanted)`. Both are numbers between 0 and 1, on the same side of 1/2, be they close to
+# the end, as 1e-9 is. Returns one number above 0, exact but for rounding. Pencil first: 0.75 is 3 : 1, and 0.9 is 9 :
+# 1. A power of two probabilities is a power of their odds.
 
 
 # %% nbgrader={"grade": false, "grade_id": "01-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def temperature_for(share, wanted):
     ### BEGIN SOLUTION
-    log_odds = lambda p: np.log(p / (1 - p))
-    return log_odds(share) / log_odds(wanted)
+    return np.log(share / (1 - share)) / np.log(wanted / (1 - wanted))
     ### END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_temperature_for(temperature_for):
-    t = temperature_for(0.75, 0.9)
+    def at(share, wanted):
+        with np.errstate(all="ignore"):
+            got = course.attempt(temperature_for, share, wanted)
+        return float(as_numbers(got, (), "one number, the temperature"))
+
+    t = at(0.75, 0.9)
     assert not np.isclose(t, 0.75 / 0.9), "a temperature works on odds, not on shares: 0.75 is 3 : 1 and 0.9 is 9 : 1"
     assert not np.isclose(t, np.log(0.75) / np.log(0.9)), "take the logarithm of the odds p / (1 - p), not of the share"
     assert not np.isclose(t, 3 / 9), "odds are raised to a power, so compare their logarithms, not the odds themselves"
     assert t < 1, "a majority grows when the temperature is below 1: is your fraction upside down?"
+    assert t > 0, f"a temperature is above 0, not {t}"
     assert np.isclose(t, 0.5), f"3 : 1 becomes 9 : 1 by squaring, which is temperature 1 / 2, not {t}"
-    assert np.isclose(temperature_for(0.9, 0.75), 2), "and back: temperature 2 takes the square root of the odds"
+    assert np.isclose(at(0.9, 0.75), 2), (
+        f"and back: temperature 2 takes the square root of the odds, not {at(0.9, 0.75)}"
+    )
+    for share, wanted, right in ((0.25, 0.1, 0.5), (0.1, 0.25, 2)):
+        t = at(share, wanted)
+        assert np.isclose(t, right), (
+            f"a minority of {share} becomes {wanted} at the temperature at which {1 - share} becomes {1 - wanted}, "
+            f"{right}, not {t}"
+        )
+    assert np.isclose(at(0.8, 0.8), 1), "what stays as it is, stays so at temperature 1"
+    pairs = [
+        (0.6, 0.99),
+        (0.97, 0.55),
+        (0.03, 0.2),
+        (0.2, 0.03),
+        (0.501, 0.999),
+        (0.999, 0.501),
+        (0.4, 1e-9),
+        (1e-9, 0.4),
+    ]
+    pairs += [(1e-12, 1e-3), (1e-3, 1e-12), (1 - 1e-6, 0.7), (0.7, 1 - 1e-6)]
+    for share, wanted in pairs:
+        t = at(share, wanted)
+        words = f"from {share} to {wanted}: a finite temperature above 0, not {t}"
+        assert np.isfinite(t) and t > 0, words
+        grown = (1 / share - 1) ** (1 / t)  # the odds against it, at this temperature
+        assert np.isclose(grown, 1 / wanted - 1, rtol=1e-4, atol=0), (
+            f"at {t:.4g} a share of {share} is {1 / (1 + grown):.4g}, not {wanted}"
+        )
 
 
 check_temperature_for(temperature_for)
 
+
 ### BEGIN HIDDEN TESTS
+def _odds(p):
+    return p / (1 - p)
+
+
+def _log_odds(p):
+    return np.log(p / (1 - p))
+
+
+def _by_halving(share, wanted, low=1e-9, high=1e9, steps=200):
+    f = lambda t: abs(np.tanh(np.arctanh(2 * share - 1) / t)) > abs(2 * wanted - 1)
+    for _ in range(steps):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if f(middle) else (low, middle)
+    return low
+
+
 MISCONCEPTIONS = {
     "shares": (lambda a, b: a / b, "not on shares"),
     "logarithm of the share": (lambda a, b: np.log(a) / np.log(b), "not of the share"),
-    "odds without logarithm": (lambda a, b: (a / (1 - a)) / (b / (1 - b)), "compare their logarithms"),
-    "upside down": (lambda a, b: np.log(b / (1 - b)) / np.log(a / (1 - a)), "upside down"),
+    "odds without logarithm": (lambda a, b: _odds(a) / _odds(b), "compare their logarithms"),
+    "upside down": (lambda a, b: _log_odds(b) / _log_odds(a), "upside down"),
+    "negative": (lambda a, b: -_log_odds(a) / _log_odds(b), "above 0"),
+    "other odds": (lambda a, b: np.log(a / (1 - a) + 1) / np.log(b / (1 - b) + 1), "by squaring"),
+    "difference": (lambda a, b: _log_odds(b) - _log_odds(a), "upside down"),
+    "minority by its share": (
+        lambda a, b: _log_odds(a) / _log_odds(b) if a > 0.5 else np.log(a) / np.log(b),
+        "a minority of 0.25",
+    ),
+    "minority upside down": (
+        lambda a, b: _log_odds(a) / _log_odds(b) if a > 0.5 else _log_odds(b) / _log_odds(a),
+        "a minority of 0.25",
+    ),
+    "minority has no temperature": (lambda a, b: _log_odds(a) / _log_odds(b) if a > 0.5 else 1.0, "a minority of 0.25"),
+    "majority only": (lambda a, b: _log_odds(max(a, 0.5)) / _log_odds(max(b, 0.5)), "a minority of 0.25"),
+    "never above 1": (lambda a, b: min(1.0, _log_odds(a) / _log_odds(b)), "and back"),
+    "from 0.01 to 10": (lambda a, b: _by_halving(a, b, 0.01, 10.0), "a share of"),
+    "a little added": (lambda a, b: _log_odds(a + 1e-6) / _log_odds(b + 1e-6), "a share of"),
+    "clipped": (lambda a, b: _log_odds(np.clip(a, 1e-6, 1)) / _log_odds(np.clip(b, 1e-6, 1)), "a share of"),
+    "rounded": (lambda a, b: round(_log_odds(a) / _log_odds(b), 2), "a share of"),
+    "the new shares": (lambda a, b: (b, 1 - b), "one number"),
+    "nothing": (lambda a, b: None, "nothing came back"),
+    "words": (lambda a, b: "cold", "one number"),
+}
+ALTERNATIVES = {
+    "base 2": lambda a, b: np.log2(_odds(a)) / np.log2(_odds(b)),
+    "odds against": lambda a, b: np.log(1 / a - 1) / np.log(1 / b - 1),
+    "differences": lambda a, b: (np.log(a) - np.log1p(-a)) / (np.log(b) - np.log1p(-b)),
+    "by halving": _by_halving,
+    "an array with one number": lambda a, b: np.array(_log_odds(a) / _log_odds(b)),
+    "artanh": lambda a, b: np.arctanh(2 * a - 1) / np.arctanh(2 * b - 1),
 }
 ### END HIDDEN TESTS
 
 # %%
 for wanted in (0.6, 0.9, 0.99):
     print(f"a share of 0.75 becomes {wanted} at temperature {temperature_for(0.75, wanted):.2f}")
+
+# %% [markdown]
+# ## 01.8 · build · 40 min · ●●●○○ · A tune that keeps rules
+#
+# *[Chapter 01](../chapters/01_concepts.ipynb), Notes*
+#
+# The chapter's singer has no home, and nobody can tell it a rule. Build one that can be told: it proposes only what the
+# rules allow, it says when it is stuck, and, in the last step, it looks ahead so that it never is.
+#
+# First `restrict(p, allowed)`: the distribution `p` (V,), when only the symbols may be drawn for which `allowed`
+# (V,), of True and False, says yes. Returns (V,), summing to one, in which the allowed symbols keep their ratios. If
+# nothing is left that has a probability above 0, raise a ValueError.
+
+
+# %% nbgrader={"grade": false, "grade_id": "01-8", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def restrict(p, allowed):
+    ### BEGIN SOLUTION
+    left = np.where(allowed, p, 0.0)
+    if not left.any():
+        raise ValueError("stuck: the rules allow nothing that the chain knows")
+    return left / left.sum()
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "01-8-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def check_restrict(restrict):
+    def at(p, allowed):
+        with np.errstate(all="ignore"):
+            got = course.attempt(restrict, np.array(p, dtype=float), np.array(allowed, dtype=bool))
+        return as_numbers(got, (len(p),), f"one probability for each of all {len(p)} symbols")
+
+    got = at([0.4, 0.1, 0.2, 0.3], [True, False, True, False])
+    assert got[1] == got[3] == 0, f"what is not allowed gets 0, exactly: not {got}"
+    assert np.isclose(got.sum(), 1), f"what is left must sum to one, not to {got.sum():.3f}: normalise again"
+    assert np.isclose(got[0] / got[2], 2), "0.4 and 0.2 stay 2 : 1: the rules do not change what is preferred"
+    assert np.allclose(got, [2 / 3, 0, 1 / 3, 0]), f"(2/3, 0, 1/3, 0), not {got}"
+    assert np.allclose(at([0.5, 0.2, 0.3], [True] * 3), [0.5, 0.2, 0.3]), "where all is allowed, nothing changes"
+    assert np.allclose(at([0.0, 0.4, 0.6], [True, True, False]), [0, 1, 0]), "what the chain does not know stays at 0"
+    got = at([1e-300, 3e-300, 1.0], [True, True, False])
+    assert np.allclose(got, [0.25, 0.75, 0]), (
+        f"what is left may be rare: 1e-300 and 3e-300 become 1/4 and 3/4, not {got}"
+    )
+    assert at([1.0], [True]) == 1, "of one symbol that is allowed it is certain"
+    for p, allowed, why in (
+        ([0.4, 0.6], [False, False], "nothing is allowed"),
+        ([0.0, 1.0], [True, False], "only a symbol of probability 0 is allowed"),
+    ):
+        words = f"{why}: raise a ValueError, so that it can be noticed"
+        try:
+            got = restrict(np.array(p), np.array(allowed))
+        except ValueError:
+            continue
+        except Exception as error:
+            raise AssertionError(f"{words}; this was a {type(error).__name__}") from error
+        raise AssertionError(f"{words}; instead {got} came back")
+
+
+check_restrict(restrict)
+
+
+### BEGIN HIDDEN TESTS
+def _restrict(p, allowed, change=lambda left, allowed: left):
+    left = change(p * allowed, allowed)
+    if not left.sum() > 0:
+        raise ValueError("stuck")
+    return left / left.sum()
+
+
+def _never_stuck(p, allowed):
+    left = p * allowed
+    return left / left.sum() if left.sum() > 0 else p
+
+
+def _by_all(p, allowed):
+    if not allowed.any():
+        raise ValueError("stuck")
+    left = p * allowed
+    return left / left.sum()
+
+
+def _stops(p, allowed):
+    if not (p * allowed).any():
+        raise StopIteration
+    return _restrict(p, allowed)
+
+
+MISCONCEPTIONS = {
+    "not normalised": (lambda p, allowed: p * allowed, "normalise again"),
+    "what is forbidden": (lambda p, allowed: _restrict(p, ~allowed), "gets 0, exactly"),
+    "all alike": (lambda p, allowed: _restrict(p, allowed, lambda left, ok: (left > 0) * 1.0), "stay 2 : 1"),
+    "the rest shared": (
+        lambda p, allowed: _restrict(p, allowed, lambda x, ok: x + ok * (1 - x.sum()) / ok.sum()),
+        "2 : 1",
+    ),
+    "only these": (lambda p, allowed: _restrict(p, allowed)[allowed], "of all 4 symbols"),
+    "a little left": (lambda p, allowed: _restrict(p, allowed, lambda x, ok: x + 1e-9), "gets 0, exactly"),
+    "rare is nothing": (lambda p, allowed: (p * allowed) / ((p * allowed).sum() + 1e-12), "1/4 and 3/4"),
+    "a little added": (
+        lambda p, ok: _restrict(p, ok, lambda x, ok: np.where(ok, x + 1e-15, 0)),
+        "1/4 and 3/4",
+    ),
+    "never stuck": (_never_stuck, "nothing is allowed"),
+    "nan": (lambda p, allowed: (p * allowed) / (p * allowed).sum(), "nothing is allowed"),
+    "stuck by the rules only": (_by_all, "only a symbol of probability 0"),
+    "another error": (_stops, "this was a StopIteration"),
+    "the favourite": (lambda p, allowed: _restrict(p, allowed, lambda x, ok: x * (x == x.max())), "stay 2 : 1"),
+    "nothing": (lambda p, allowed: None, "nothing came back"),
+    "in place": (lambda p, allowed: _restrict(np.multiply(p, allowed, out=p), allowed), "nothing in place"),
+}
+ALTERNATIVES = {
+    "product": _restrict,
+    "a list": lambda p, allowed: _restrict(p, allowed).tolist(),
+    "a loop": lambda p, ok: [float(x) for x in _restrict(p, ok)],
+    "the forbidden set to 0": lambda p, ok: (
+        (q := p.copy()) is not None and (q.put(np.flatnonzero(~ok), 0), _restrict(q, ok))[1]
+    ),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# Then `walk(speak, rules, start, length, rng)`, which draws symbol after symbol. `speak(line)` gives the
+# probabilities (V,) of what comes after the list `line`. `rules` is a list, maybe empty, of functions: `rule(line,
+# symbol)` is True if the rule allows this symbol, 0 to V-1, after this line; a symbol needs the consent of all. Begin
+# with the symbols of the list `start`, add `length` of them, drawn with the generator `rng`, and stop early where
+# `restrict` is stuck. Returns the line as a list, `start` included, and whether it got stuck: True or False.
+
+
+# %% nbgrader={"grade": false, "grade_id": "01-8-b", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def walk(speak, rules, start, length, rng):
+    ### BEGIN SOLUTION
+    line = list(start)
+    for _ in range(length):
+        p = speak(line)
+        allowed = [all(rule(line, symbol) for rule in rules) for symbol in range(len(p))]
+        try:
+            p = restrict(p, allowed)
+        except ValueError:
+            return line, True
+        line.append(int(rng.choice(len(p), p=p)))
+    return line, False
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "01-8-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def check_walk(walk):
+    def at(speak, rules, start, length, rng=0):
+        rng = np.random.default_rng(rng) if rng == 0 else rng
+        got = course.attempt(walk, lambda line: np.array(speak(list(line)), dtype=float), rules, start, length, rng)
+        words = f"return the line and whether it got stuck, not {got!r}"
+        assert isinstance(got, (tuple, list)) and len(got) == 2, words
+        assert isinstance(got[1], (bool, np.bool_)), f"stuck is True or False, not {got[1]!r}"
+        line = as_numbers(got[0], (getattr(got[0], "__len__", int)(),), "the line is a list of symbols")
+        return [int(symbol) for symbol in line], bool(got[1])
+
+    alike = lambda line: [0.25] * 4
+    assert at(alike, [], [2, 1], 0) == ([2, 1], False), "of length 0: the start, as it was given, and not stuck"
+    line, stuck = at(alike, [], [2, 1], 30)
+    assert line[:2] == [2, 1], f"the line begins with its start, [2, 1], not {line[:2]}"
+    assert len(line) == 32, f"30 symbols after a start of 2: a line of 32, not of {len(line)}"
+    assert not stuck, "without rules nothing can be stuck"
+    assert set(line) == {0, 1, 2, 3}, f"all four symbols are equally probable, but only {sorted(set(line))} were drawn"
+    other = lambda line, symbol: symbol != line[-1]
+    line, stuck = at(alike, [other], [0], 60)
+    assert not stuck and len(line) == 61, "three of four symbols are allowed at each place: nothing is stuck here"
+    assert all(a != b for a, b in zip(line, line[1:])), f"the rule forbids to repeat a symbol, at every place: {line}"
+    rising = lambda line, symbol: symbol >= line[-1]
+    line, stuck = at(alike, [other, rising], [0], 60)
+    assert line == sorted(set(line)), f"all rules hold together, here: always higher; not {line}"
+    assert stuck, "above 3 there is nothing higher: it is stuck there, and should say so"
+    assert line[-1] == 3, "stuck only where nothing at all is allowed, and the line ends there"
+    new = lambda line, symbol: symbol not in line
+    line, stuck = at(alike, [new], [1], 3)
+    assert sorted(line) == [0, 1, 2, 3], f"a rule sees the whole line, the start too: each symbol once, not {line}"
+    assert not stuck, "all that was asked for was written: to have nothing left afterwards is not to be stuck"
+    assert at(lambda line: [0.0, 1.0], [lambda line, symbol: symbol == 0], [1], 5) == ([1], True), (
+        "what the rule allows has probability 0: stuck at once, the line is the start"
+    )
+    count = lambda line: np.eye(5)[sum(line) % 5]
+    assert at(count, [], [1, 2], 3)[0] == [1, 2, 3, 1, 2], (
+        "`speak` has to be asked again for each symbol, with all the line"
+    )
+    rare = lambda line: [0.5, 0.1, 0.4]
+    line, _ = at(rare, [lambda line, symbol: symbol > 0], [0], 1500)
+    share = np.mean(np.array(line[1:]) == 2)
+    assert abs(share - 0.8) < 0.05, f"of 0.1 and 0.4 the second is drawn in 80%, by `restrict`, not in {share:.0%}"
+    rng = np.random.default_rng(3)
+    first, second = (at(alike, [], [0], 20, rng) for _ in range(2))
+    assert first != second, "two walks in a row with the same generator differ: draw with the `rng` that is given"
+
+
+check_walk(walk)
+
+
+### BEGIN HIDDEN TESTS
+def _walk(
+    combine=all, begin=list, view=lambda line: line, draw=lambda rng, p: rng.choice(len(p), p=p), end=True, ask=None
+):
+    def answer(speak, rules, start, length, rng):
+        line = begin(start)
+        first = speak(line)
+        for _ in range(length):
+            p = first if ask == "once" else speak(line)
+            try:
+                q = restrict(p, np.array([combine([rule(view(line), s) for rule in rules]) for s in range(len(p))]))
+            except ValueError:
+                return line, end
+            line.append(int(draw(rng, q)))
+        return line, False
+
+    return answer
+
+
+def _tries(speak, rules, start, length, rng):
+    line = list(start)
+    while len(line) < len(start) + length:
+        p = speak(line)
+        if not any(p[s] > 0 and all(rule(line, s) for rule in rules) for s in range(len(p))):
+            return line, True
+        s = int(np.searchsorted(np.cumsum(p), rng.random(), "right"))
+        if s < len(p) and all(rule(line, s) for rule in rules):
+            line.append(s)
+    return line, False
+
+
+def _gives_up(speak, rules, start, length, rng):
+    line = list(start)
+    for _ in range(length):
+        s = int(rng.choice(len(speak(line)), p=speak(line)))
+        if not all(rule(line, s) for rule in rules):
+            return line, True
+        line.append(s)
+    return line, False
+
+
+def _late(speak, rules, start, length, rng):
+    line, stuck = _walk()(speak, rules, start, length + 1, rng)
+    return line[: len(start) + length], stuck
+
+
+MISCONCEPTIONS = {
+    "without rules": (lambda a, rules, *rest: _walk()(a, [], *rest), "forbids to repeat"),
+    "any rule": (_walk(lambda said: any(said) or not said), "hold together"),
+    "the first rule": (lambda a, rules, *rest: _walk()(a, rules[:1], *rest), "hold together"),
+    "the last rule": (lambda a, rules, *rest: _walk()(a, rules[-1:], *rest), "hold together"),
+    "forbidden": (_walk(lambda said: not all(said) or not said), "forbids to repeat"),
+    "no start": (
+        lambda a, b, start, *rest: (lambda line, stuck: (line[len(start) :], stuck))(*_walk()(a, b, start, *rest)),
+        "the start",
+    ),
+    "length in all": (lambda a, b, start, n, rng: _walk()(a, b, start, max(0, n - len(start)), rng), "a line of 32"),
+    "never says so": (_walk(end=False), "should say so"),
+    "only the line": (lambda *given: _walk()(*given)[0], "True or False"),
+    "how many": (lambda *given: (_walk()(*given)[0], len(_walk()(*given)[0])), "True or False"),
+    "gives up": (_gives_up, "nothing is stuck here"),
+    "the last symbol": (_walk(view=lambda line: line[-1:]), "the whole line"),
+    "stuck afterwards": (_late, "afterwards is not"),
+    "asked once": (_walk(ask="once"), "asked again"),
+    "favourite": (_walk(draw=lambda rng, p: p.argmax()), "but only"),
+    "all alike": (_walk(draw=lambda rng, p: rng.choice(np.flatnonzero(p))), "in 80%"),
+    "its own dice": (lambda a, b, c, d, rng: _walk()(a, b, c, d, np.random.default_rng(0)), "in a row"),
+    "in place": (_walk(begin=lambda start: start), "nothing in place"),
+    "nothing": (lambda *given: None, "nothing came back"),
+}
+ALTERNATIVES = {
+    "an array": lambda *given: (
+        [np.array(_walk()(*given)[0]), np.bool_(_walk()(*given)[1])] if given[3] == 0 else _walk()(*given)
+    ),
+    "tries again": _tries,
+    "cumulated": _walk(
+        draw=lambda rng, p: np.flatnonzero(p)[
+            np.searchsorted(np.cumsum(p[p > 0]), rng.random()).clip(max=(p > 0).sum() - 1)
+        ]
+    ),
+    "one rule of all": lambda a, rules, *rest: _walk()(
+        a, [lambda line, s: all(rule(line, s) for rule in rules)], *rest
+    ),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# A rule for the end, "the last note is G", comes too late: where G is out of reach, the walk is stuck one note
+# before. Who wants to come home must know on the way from where home can still be reached. Write `homeward(moves,
+# home, length)`. `moves` (V, V), of True and False: whether symbol b may follow symbol a is `moves[a, b]`. Returns
+# (length + 1, V) of True and False: in row r, column a, whether a walk that stands at a can be at `home` after
+# *exactly* r more symbols. No need to try walks: row r + 1 follows from row r.
+
+
+# %% nbgrader={"grade": false, "grade_id": "01-8-c", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def homeward(moves, home, length):
+    ### BEGIN SOLUTION
+    reach = np.zeros((length + 1, len(moves)), dtype=bool)
+    reach[0, home] = True
+    for r in range(length):
+        reach[r + 1] = (moves & reach[r]).any(1)
+    return reach
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "01-8-c-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def check_homeward(homeward):
+    def at(moves, home, length):
+        moves = np.array(moves, dtype=bool)
+        shape = (length + 1, len(moves))
+        got = course.attempt(homeward, moves, home, length)
+        got = as_numbers(got, shape, f"a row for each number of symbols from 0 to {length}: the shape {shape}")
+        assert np.isin(got, (0, 1)).all(), f"True or False, not how many ways there are: {got}"
+        return got.astype(bool).tolist()
+
+    T, F = True, False
+    got = at([[F, T, F], [F, F, T], [F, F, T]], 2, 3)  # 0 to 1 to 2, and there it may stay
+    assert got[0] == [F, F, T], f"with no symbol to come, only home is home: [False, False, True], not {got[0]}"
+    assert got[1] != [F, F, F], "one symbol from home is symbol 1: from it home may follow"
+    assert got[1] == [F, T, T], f"`moves[a, b]`: b follows a. To 2 one comes from 1 and from 2 itself, not {got[1]}"
+    assert got[2:] == [[T, T, T]] * 2, f"in two and in three symbols 2 is reached from everywhere, not {got[2:]}"
+    got = at([[F, T], [T, F]], 0, 4)  # to and fro
+    assert got == [[T, F], [F, T]] * 2 + [[T, F]], (
+        f"to and fro: *exactly* r symbols, so home is odd, away is even; {got}"
+    )
+    got = at([[T, F], [T, F]], 1, 2)
+    assert got == [[F, T], [F, F], [F, F]], (
+        f"nothing leads to 1, so it is home only for who stands there already; {got}"
+    )
+    assert at([[F]], 0, 2) == [[T], [F], [F]], "one symbol that may not be repeated: home at once or never"
+    assert at([[T, T], [T, T]], 1, 0) == [[F, T]], "length 0: one row"
+    dice = np.random.default_rng(0)
+    for V, length in ((2, 4), (3, 4), (4, 3), (5, 2)) * 3:
+        moves, home = dice.random((V, V)) < 0.4, int(dice.integers(V))
+        for r, row in enumerate(at(moves, home, length)):
+            walks = [w for w in product(range(V), repeat=r + 1) if all(moves[a, b] for a, b in zip(w, w[1:]))]
+            for a in range(V):
+                ways = [w for w in walks if w[0] == a and w[-1] == home]
+                assert row[a] == bool(ways), (
+                    f"from {a} to {home} in {r}: {ways[0] if ways else 'no walk'}, not {row[a]}"
+                )
+
+
+check_homeward(homeward)
+
+
+### BEGIN HIDDEN TESTS
+def _powers(moves, home, length):
+    return [(np.linalg.matrix_power(moves.astype(int), r)[:, home] > 0).tolist() for r in range(length + 1)]
+
+
+def _at_most(moves, home, length):
+    return np.maximum.accumulate(np.array(_powers(moves, home, length)), 0)
+
+
+def _recursive(moves, home, length):
+    can = lambda a, r: a == home if r == 0 else any(moves[a, b] and can(b, r - 1) for b in range(len(moves)))
+    return [[can(a, r) for a in range(len(moves))] for r in range(length + 1)]
+
+
+def _all_leave(moves, home, length):
+    reach = [np.arange(len(moves)) == home]
+    for _ in range(length):
+        reach.append((moves <= reach[-1]).all(1))
+    return reach
+
+
+MISCONCEPTIONS = {
+    "from home": (lambda moves, home, n: _powers(moves.T, home, n), "b follows a"),
+    "at most": (_at_most, "*exactly*"),
+    "all ways": (_all_leave, "home at once or never"),
+    "how many": (
+        lambda m, h, n: [np.linalg.matrix_power(m.astype(int), r)[:, h] for r in range(n + 1)],
+        "how many ways",
+    ),
+    "the last row": (lambda m, h, n: _powers(m, h, n)[-1], "a row for each"),
+    "one row short": (lambda m, h, n: _powers(m, h, n)[1:], "a row for each"),
+    "turned round": (lambda m, h, n: _powers(m, h, n)[::-1], "only home is home"),
+    "one move": (lambda m, h, n: _powers(m, h, min(n, 1)) + [_powers(m, h, 1)[1]] * (n - 1), "reached from everywhere"),
+    "home last": (lambda m, h, n: _powers(m, len(m) - 1, n), "home is odd"),
+    "places": (lambda m, h, n: [np.flatnonzero(row).tolist() for row in _powers(m, h, n)], "a row for each"),
+    "only home": (lambda m, h, n: [np.arange(len(m)) == h] + [np.zeros(len(m))] * n, "one symbol from home"),
+    "staying is allowed": (lambda m, h, n: _powers(m | np.eye(len(m), dtype=bool), h, n), "*exactly*"),
+    "nothing": (lambda m, h, n: None, "nothing came back"),
+}
+ALTERNATIVES = {
+    "powers": _powers,
+    "zeros and ones": lambda m, h, n: np.array(_powers(m, h, n)).astype(int),
+    "each from the next": _recursive,
+    "matrix times vector": lambda m, h, n: tuple(
+        (np.linalg.matrix_power(m * 1.0, r) @ np.eye(len(m))[h]) > 0 for r in range(n + 1)
+    ),
+}
+### END HIDDEN TESTS
+
+# %%
+LOW, HOME, NOTES, LEAP = 60, 7, 24, 4  # middle C; G above it; notes in all; semitones
+tunes = [p.notes[p.notes[:, VOICE] == 0, PITCH].astype(int) - LOW for p in data.chorales("train")]
+singer = ngram.fit([tune for tune in tunes if 0 <= tune.min() and tune.max() < 22], 22, 2, alpha=0.1)
+distance = abs(np.subtract.outer(range(22), range(22)))
+moves = (0 < distance) & (distance <= LEAP)
+ahead = homeward(moves, HOME, NOTES)
+small = lambda line, symbol: moves[line[-1], symbol]
+late = lambda line, symbol: len(line) + 1 < NOTES or symbol == HOME
+early = lambda line, symbol: ahead[NOTES - len(line) - 1, symbol]
+rng = np.random.default_rng(0)
+for name, rules in (("a rule for the last note", [small, late]), ("looking ahead", [small, early])):
+    walks = [walk(singer.probabilities, rules, [7, 9], NOTES - 2, rng) for _ in range(100)]
+    print(f"{name}: {sum(stuck for _, stuck in walks)} of {len(walks)} tunes got stuck")
+assert not any(stuck for _, stuck in walks)
+pitch = np.array(walks[0][0]) + LOW
+beat = np.where(np.arange(NOTES) % 8 == 7, 8, 4)  # every eighth note is long
+zeros = np.zeros(NOTES, int)
+song = np.stack([zeros, beat.cumsum() - beat, beat, pitch, zeros + 80], 1).astype(np.int16)
+show.roll(song, alt="A generated melody that begins on the G above middle C and comes back to it with its last note.")
+show.audio(song)
+
+# %%
+# The same sampler writes letters, by the rule of an old game: no e. This chain adds nothing to its counts, so it may
+# run into a place where every word that it knows goes on with an e.
+letters = ngram.fit([text], len(codec.vocab), 5)
+no_e = lambda line, symbol: codec.vocab[symbol] not in "eE"
+for seed in range(3):
+    ids, stuck = walk(letters.probabilities, [no_e], codec.encode("\n\nROMAN:\nI "), 120, np.random.default_rng(seed))
+    print(repr(codec.decode(ids)), "... stuck" if stuck else "")
+
+# %% [markdown]
+# What comes out: a rule for the last note alone loses about half of the tunes, and who looks ahead loses none. But
+# these are not the tunes that one would get by letting the chain sing until a tune happens to keep the rules. There a
+# road on which few tunes come home is taken rarely. Here the sampler enters it as gladly as before, and is then led
+# home by the few ways that are left: to forbid step by step is not the same as to wait for the right tune. (With all
+# the letters of a memory of five, looking ahead would need a table of contexts, not of symbols, and so the texts do
+# get stuck.)
+
+# %% [markdown]
+# ## 01.9 · debug · 20 min · ●●●○○ · Too good
+#
+# *[Chapter 01](../chapters/01_concepts.ipynb), The mathematics*
+#
+# `reader` is a chain that learns while it reads: each symbol is predicted from what followed the same `k` symbols
+# before, as in (1.2), and counted. It returns the bits per symbol, (1.3), of `ids`, a list of more than `k` numbers
+# from 0 to V-1; the first `k` are not predicted. Of the first thousand letters of Shakespeare it says, with `alpha`
+# 0.1 and any memory from 2 to 8, that they cost about 2.7 bits each: after a thousand letters it is almost as good as
+# the chapter's chains that have read four million.
+#
+# Is that too good? Measure: which bits per symbol does it find for 400 tosses of a *fair coin*, for `k` from 0 to 8?
+# What does (1.4) say about that? Then write `mended`. The function with the bug stands above it.
+
+
+# %% nbgrader={"grade": false, "grade_id": "01-9", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def reader(ids, V, k, alpha):
+    counts, spent = {}, 0.0
+    for i in range(k, len(ids)):
+        followed = counts.setdefault(tuple(ids[i - k : i]), [alpha] * V)
+        followed[ids[i]] += 1
+        spent -= np.log2(followed[ids[i]] / sum(followed))
+    return spent / (len(ids) - k)
+
+
+def mended(ids, V, k, alpha):
+    ### BEGIN SOLUTION
+    counts, spent = {}, 0.0
+    for i in range(k, len(ids)):
+        followed = counts.setdefault(tuple(ids[i - k : i]), [alpha] * V)
+        spent -= np.log2(followed[ids[i]] / sum(followed))
+        followed[ids[i]] += 1
+    return spent / (len(ids) - k)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "01-9-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def check_mended(mended):
+    def at(ids, V, k, alpha):
+        with np.errstate(all="ignore"):
+            got = course.attempt(mended, [int(s) for s in ids], V, k, alpha)
+        return float(as_numbers(got, (), "one number, the bits per symbol"))
+
+    coins = np.random.default_rng(0).integers(0, 2, 400)
+    for k in (0, 4, 8):
+        got = at(coins, 2, k, 0.5)
+        assert got > 0.99, (
+            f"{got:.3f} bits for each toss of a fair coin, with k = {k}. Nobody can predict it at less than 1 bit: "
+            "what does the reader know about a symbol at the moment when it predicts it?"
+        )
+        assert got < 3, f"{got:.1f} bits are not the mean of the symbols that were predicted"
+    assert at([1, 0, 1, 1, 0, 1, 0, 1] * 20, 2, 2, 0.5) < 0.8, (
+        "0 is always followed by 1 here, and nothing is learnt of it"
+    )
+    for k in (0, 1, 2):
+        for before in product(range(2), repeat=k):
+            total = sum(2 ** -(4 * at([*before, *word], 2, k, 0.7)) for word in product(range(2), repeat=4))
+            assert total < 1.0001, (
+                f"all texts of four symbols together have the probability {total:.3f}, more than 1 (k = {k})"
+            )
+            assert total > 0.9999, (
+                f"all texts of four symbols together have the probability {total:.3f}, less than 1 (k = {k})"
+            )
+    got = at([0, 0], 2, 0, 1.0)
+    assert np.isclose(got, (1 + np.log2(3 / 2)) / 2), (
+        f"0 0, alpha 1: the chances are 1/2 and then 2/3: 0.792 bits, not {got:.3f}"
+    )
+    got = at([0, 0, 1], 2, 0, 1.0)
+    assert np.isclose(got, np.log2(12) / 3), (
+        f"0 0 1, alpha 1: 1/2, 2/3, 1/4, so log2(12) / 3 = 1.195 bits, not {got:.3f}"
+    )
+    got = at([0, 1, 0, 1], 3, 1, 0.5)
+    assert np.isclose(got, np.log2(3 * 3 * 2.5 / 1.5) / 3), (
+        f"0 1 0 1 of three symbols, k = 1: 1.302 bits, not {got:.3f}"
+    )
+    got = at([2, 2, 1, 2, 2, 1, 2, 2, 0], 4, 2, 0.25)
+    assert np.isclose(got, 1.60, atol=0.2), f"memory of two, four symbols: about 1.6 bits, not {got:.3f}"
+    got = at([1], 5, 0, 0.3)
+    assert np.isclose(got, np.log2(5)), f"of a first symbol nothing is known: log2 5, not {got:.3f}"
+
+
+check_mended(mended)
+
+
+### BEGIN HIDDEN TESTS
+def _reader(chance, learn=True, size=lambda n, k: n - k, first=0, key=lambda ids, i, k: tuple(ids[i - k : i])):
+    def answer(ids, V, k, alpha):
+        counts, spent = {}, 0.0
+        for i in range(k, len(ids)):
+            n = counts.setdefault(key(ids, i, k), np.zeros(V))
+            if i >= k + first:
+                spent -= np.log2(chance(n, ids[i], alpha, V))
+            n[ids[i]] += learn
+        return spent / size(len(ids), k)
+
+    return answer
+
+
+def _right(n, s, alpha, V):
+    return (n[s] + alpha) / (n.sum() + alpha * V)
+
+
+def _two_passes(ids, V, k, alpha):
+    n = {}
+    for i in range(k, len(ids)):
+        n.setdefault(tuple(ids[i - k : i]), np.full(V, alpha))[ids[i]] += 1
+    spent = [n[tuple(ids[i - k : i])] for i in range(k, len(ids))]
+    return -np.mean([np.log2(row[s] / row.sum()) for row, s in zip(spent, ids[k:])])
+
+
+def _rebuilt(ids, V, k, alpha):
+    bits = []
+    for i in range(k, len(ids)):
+        followed = [ids[j] for j in range(k, i) if list(ids[j - k : j]) == list(ids[i - k : i])]
+        bits.append(-np.log2((followed.count(ids[i]) + alpha) / (len(followed) + alpha * V)))
+    return sum(bits) / len(bits)
+
+
+def _taken_back(ids, V, k, alpha):
+    counts, spent = {}, 0.0
+    for i in range(k, len(ids)):
+        followed = counts.setdefault(tuple(ids[i - k : i]), [alpha] * V)
+        followed[ids[i]] += 1
+        spent -= np.log2((followed[ids[i]] - 1) / (sum(followed) - 1))
+    return spent / (len(ids) - k)
+
+
+MISCONCEPTIONS = {
+    "unchanged": (reader, "at the moment when it predicts"),
+    "two passes": (_two_passes, "at the moment when it predicts"),
+    "taken back above": (_reader(lambda n, s, a, V: (n[s] + a) / (n.sum() + 1 + a * V)), "less than 1"),
+    "taken back below": (
+        lambda ids, V, k, a: _reader(lambda n, s, a, V: (n[s] + 1 + a) / (n.sum() + a * V))(ids, V, k, a),
+        "at the moment when it predicts",
+    ),
+    "learns nothing": (_reader(_right, learn=False), "nothing is learnt"),
+    "always forgets the place": (_reader(_right, key=lambda ids, i, k: ()), "nothing is learnt"),
+    "by the whole length": (_reader(_right, size=lambda n, k: n), "more than 1"),
+    "one symbol longer": (_reader(_right, key=lambda ids, i, k: tuple(ids[i - k : i + 1])), "at the moment"),
+    "the first is free": (_reader(_right, first=1), "more than 1"),
+    "the sum": (_reader(_right, size=lambda n, k: 1), "of the symbols that were predicted"),
+    "two symbols": (_reader(lambda n, s, a, V: (n[s] + a) / (n.sum() + 2 * a)), "three symbols"),
+    "nats": (lambda *given: _rebuilt(*given) * np.log(2), "at the moment"),
+    "alpha is one": (lambda ids, V, k, a: _rebuilt(ids, V, k, 1.0), "three symbols"),
+    "nothing": (lambda *given: None, "nothing came back"),
+    "each symbol": (lambda ids, V, k, a: np.ones(len(ids)), "one number"),
+}
+ALTERNATIVES = {
+    "rebuilt": _rebuilt,
+    "taken back": _taken_back,
+    "counts without alpha": _reader(_right),
+    "an array with one number": lambda *given: np.float32(_rebuilt(*given)),
+}
+### END HIDDEN TESTS
+
+# %%
+coins = np.random.default_rng(1).integers(0, 2, 400).tolist()
+for name, ids, V in (("400 coins", coins, 2), ("1000 letters", text[:1000].tolist(), len(codec.vocab))):
+    print(f"{name:<14}" + "".join(f"k = {k}".rjust(8) for k in range(0, 9, 2)))
+    for which in (reader, mended):
+        print(f"  {which.__name__:<12}" + "".join(f"{which(ids, V, k, 0.1):8.2f}" for k in range(0, 9, 2)))
+
+# %% [markdown]
+# What comes out: with the bug the coins cost less and less the longer the memory is, down to a third of a bit, and no
+# model gets below $H(q)$, which is 1. A context that is new has a single count, that of the answer. A reader who is
+# honest about coins pays more than 1 bit while it learns, and the more the longer its memory: after a thousand
+# letters Shakespeare costs it about five bits, not 2.7. A program that is tried on data whose entropy is known cannot
+# hide this.
+
+# %% [markdown]
+# ## 01.10 · challenge · 60 min · ●●●●● · A small memory
+#
+# *[Chapter 01](../chapters/01_concepts.ipynb), What introductions promise, measured*
+#
+# The chapter's longer memories were larger than their book. How well can one predict with only 3000 numbers? Write
+# `remember(text, budget)`: a dictionary with at most `budget` entries, from a **gram** (a text of 1 to 9 characters)
+# to a number above 0, say how often it stood in `text`. You choose which grams are worth an entry.
+#
+# Below, `score` reads unread plays with this dictionary: `memory["the"]` says how often e followed th; and if
+# `memory["th"]` is larger than all that is known to follow th, the rest goes to the shorter context, by *your* `mix`
+# from 01.4. The score is open: bits per character at 3000 entries, less is better. The check asks only for what any
+# answer has to keep.
+
+
+# %% nbgrader={"grade": false, "grade_id": "01-10", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def remember(text, budget):
+    ### BEGIN SOLUTION
+    grams = Counter(text[i : i + n] for n in (1, 2, 3) for i in range(len(text)))
+    return dict(grams.most_common(budget))
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "01-10-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+def check_remember(remember):
+    def at(text, budget):
+        memory = course.attempt(remember, text, budget)
+        assert isinstance(memory, dict), f"return a dictionary from grams to numbers, not {type(memory).__name__}"
+        assert len(memory) <= budget, f"{len(memory)} entries are more than the budget of {budget}"
+        for gram, n in memory.items():
+            assert isinstance(gram, str), f"a gram is a text, not {gram!r}"
+            assert 1 <= len(gram) <= 9, f"a gram has 1 to 9 characters, not {len(gram)}: {gram!r}"
+            n = as_numbers(n, (), f"to {gram!r} belongs one number")
+            assert 0 < n < np.inf, f"to {gram!r} belongs a finite number above 0, not {n}"
+        strange = set("".join(memory)) - set(text)
+        assert not strange, f"{sorted(strange)} never stood in the text: nothing can be remembered of it"
+        return memory
+
+    song = "row row row your boat gently down the stream " * 3
+    assert at(song, 30), "the dictionary is empty: there is a budget of 30 entries"
+    assert at(song, 5) and len(at("a", 3)) == 1, "a small budget, and a text of one letter, have their memory as well"
+    other = at("01101001 10010110 " * 8, 12)
+    assert other != at(song, 12), "another text, another memory: the text is an argument"
+    assert len(at(song, 60)) > len(at(song, 8)), "with a larger budget more is remembered: the budget is an argument"
+
+
+check_remember(remember)
+
+
+### BEGIN HIDDEN TESTS
+def _saving(text, budget):
+    """By the bits that an entry saves: 3.16 bits per character, where the most frequent grams of 1 to 3 have 3.23."""
+    seen = Counter(text[i : i + n] for n in range(1, 7) for i in range(len(text) - n + 1))
+    whole = {**seen, "": len(text)}
+    gain = lambda g: np.log2(seen[g] * whole[g[1:-1]] / whole[g[:-1]] / whole[g[1:]]) if g[1:] else np.inf
+    kept = {}
+    for gram in sorted(seen, key=lambda g: seen[g] * gain(g), reverse=True):
+        parts = {gram[: n + 1]: seen[gram[: n + 1]] for n in range(len(gram))}  # its contexts too
+        if len(kept.keys() | parts.keys()) <= budget:
+            kept.update(parts)
+    return kept
+
+
+def _frequent(text, budget, longest=3):
+    grams = Counter(text[i : i + n] for n in range(1, longest + 1) for i in range(len(text) - n + 1))
+    return dict(grams.most_common(budget))
+
+
+MISCONCEPTIONS = {
+    "a list": (lambda text, budget: list(_frequent(text, budget)), "a dictionary"),
+    "too many": (lambda text, budget: _frequent(text, 2 * budget), "more than the budget"),
+    "everything": (lambda text, budget: _frequent(text, None), "more than the budget"),
+    "whole words": (lambda text, budget: dict(Counter(text.split("  ")).most_common(budget)), "1 to 9 characters"),
+    "the empty gram": (lambda text, budget: {"": len(text)}, "1 to 9 characters"),
+    "ids": (lambda text, budget: {i: 1 for i in range(budget)}, "a gram is a text"),
+    "dictionaries": (lambda text, budget: {"r": {"o": 3}}, "one number"),
+    "zeros": (lambda text, budget: dict.fromkeys(_frequent(text, budget), 0), "above 0"),
+    "logarithms": (lambda text, budget: {g: np.log(n / 1e6) for g, n in _frequent(text, budget).items()}, "above 0"),
+    "empty": (lambda text, budget: {}, "is empty"),
+    "the same for all": (lambda text, budget: {"e": 3, "t": 2}, "never stood in the text"),
+    "always eight": (lambda text, budget: _frequent(text, min(8, budget)), "a larger budget"),
+    "nothing": (lambda text, budget: None, "nothing came back"),
+}
+ALTERNATIVES = {
+    "what saves most": _saving,
+    "the most frequent": _frequent,
+    "letters alone": lambda text, budget: _frequent(text, budget, 1),
+    "shares": lambda text, budget: {g: np.float32(n / len(text)) for g, n in _frequent(text, budget).items()},
+    "long ones": lambda text, budget: _frequent(text, budget, 9),
+}
+### END HIDDEN TESTS
+
+
+# %%
+def score(memory, unread, strength=4.0):
+    """Bits per character of the text `unread`."""
+    V, after, spent = len(codec.vocab), {}, 0.0
+    for gram, n in memory.items():
+        after.setdefault(gram[:-1], np.zeros(V))[codec.place[gram[-1]]] += n
+    rest = {context: max(0.0, memory.get(context, 0) - counts.sum()) for context, counts in after.items()}
+    for i, character in enumerate(unread):
+        p = np.full(V, 1 / V)
+        for k in range(min(i, 8) + 1):
+            if (context := unread[i - k : i]) in after:
+                p = mix(after[context], p, strength + rest[context])
+        spent -= np.log2(p[codec.place[character]])
+    return spent / len(unread)
+
+
+# %%
+library, unread = plays[:300_000], data.shakespeare("validation")[:4000]
+ours = dict(Counter(library[i : i + n] for n in range(1, 5) for i in range(len(library))).most_common(3000))
+yours = remember(library, 3000)
+print(f"ours, the most frequent grams of 1 to 4 characters: {score(ours, unread):.2f} bits per character")
+print(f"yours, {len(yours)} entries: {score(yours, unread):.2f}; the longest of them: {max(yours, key=len)!r}")

@@ -13,7 +13,9 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-torch.manual_seed(0)
+from aigc import course
+
+_ = torch.manual_seed(0)
 
 # %% [markdown]
 # ## 04.1 · verify · 10 min · ●○○○○ · The best detective
@@ -33,7 +35,7 @@ def game(p, q):
 
 # %% nbgrader={"grade": true, "grade_id": "04-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_game(game):
-    got = game(np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6]))
+    got = course.attempt(game, np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6]))
     two = isinstance(got, (tuple, list)) and len(got) == 2
     assert two, "return two things: the answers of the detective, and what they earn"
     D, V = got
@@ -49,8 +51,12 @@ def check_game(game):
     assert not np.isclose(V, -right), "this is the detective's loss; what it earns has the other sign"
     assert not np.isclose(V, right / np.log(2)), "in nats: natural logarithms"
     assert np.isclose(V, right), f"expected {right:.4f} nats, got {V}"
-    V = game(np.full(4, 0.25), np.full(4, 0.25))[1]
+    V = course.attempt(game, np.full(4, 0.25), np.full(4, 0.25))[1]
     assert np.isclose(V, -math.log(4)), f"four kinds, a perfect forger: it earns -log 4 = {-math.log(4):.4f}, not {V}"
+    D, V = course.attempt(game, np.array([0.7, 0.3]), np.array([0.2, 0.8]))
+    assert np.allclose(D, [7 / 9, 3 / 11]) and np.isclose(
+        V, 0.7 * np.log(7 / 9) + 0.3 * np.log(3 / 11) + 0.2 * np.log(2 / 9) + 0.8 * np.log(8 / 11)
+    ), f"two kinds of coins: not {D} and {V}"
 
 
 check_game(game)
@@ -69,11 +75,20 @@ MISCONCEPTIONS = {
     "half": (lambda p, q: _game(p, q, factor=0.5), "without the factor"),
     "sign": (lambda p, q: _game(p, q, factor=-1.0), "other sign"),
     "bits": (lambda p, q: _game(p, q, factor=1 / np.log(2)), "in nats"),
-    "nothing": (lambda p, q: None, "return two things"),
+    "nothing": (lambda p, q: None, "nothing came back"),
+    "in place": (lambda p, q: _game(np.divide(p, p + q, out=p), q), "nothing in place"),
     "a set": (lambda p, q: {1, 2}, "return two things"),
     "not summed": (lambda p, q: (p / (p + q), p * np.log(p / (p + q)) + q * np.log(q / (p + q))), "is one number"),
     "no value": (lambda p, q: (p / (p + q), None), "is one number"),
     "always three kinds": (lambda p, q: _game(p, q, factor=3 / len(p)), "a perfect forger"),
+}
+ALTERNATIVES = {
+    "lists": lambda p, q: [[a / (a + b) for a, b in zip(p, q)], _game(p, q)[1]],
+    "torch": lambda p, q: tuple(map(torch.as_tensor, _game(p, q))),
+    "by the two KL": lambda p, q: (
+        p / (p + q),
+        (p * np.log(2 * p / (p + q)) + q * np.log(2 * q / (p + q))).sum() - math.log(4),
+    ),
 }
 ### END HIDDEN TESTS
 
@@ -96,7 +111,7 @@ def pulls(score):
 
 # %% nbgrader={"grade": true, "grade_id": "04-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_pulls(pulls):
-    got = pulls(-2.0)
+    got = course.attempt(pulls, -2.0)
     two = isinstance(got, (tuple, list)) and len(got) == 2 and all(x is not None and np.shape(x) == () for x in got)
     assert two, "return two numbers: the pull of the saturating loss, then of the other"
     got = tuple(map(float, got))
@@ -107,7 +122,10 @@ def check_pulls(pulls):
     assert not np.allclose(got, (-D, -(1 - D))), "the pull is *minus* the derivative: both losses want a higher score"
     assert not np.allclose(got, (1 / (1 - D), 1 / D)), "this is the slope in D; the score is one sigmoid further"
     assert np.allclose(got, (D, 1 - D)), f"at the score -2: expected {D:.4f} and {1 - D:.4f}, got {got}"
-    assert np.allclose(tuple(map(float, pulls(0.0))), (0.5, 0.5)), "where the detective knows nothing, both pull alike"
+    assert np.allclose(course.attempt(pulls, 0.0), (0.5, 0.5)), "where the detective knows nothing, both pull alike"
+    for score in (2.0, 0.7, -0.4, 30.0, -30.0):
+        got, D = tuple(map(float, pulls(score))), 1 / (1 + math.exp(-score))
+        assert np.allclose(got, (D, 1 - D)), f"at the score {score}: expected {D:.4f} and {1 - D:.4f}, got {got}"
     try:
         sure = [tuple(map(float, pulls(score))) for score in (-800.0, 800.0)]
     except OverflowError as error:
@@ -136,9 +154,20 @@ MISCONCEPTIONS = {
     "sign": (lambda a: (-_sigma(a), _sigma(a) - 1), "both losses want a higher score"),
     "slope in D": (lambda a: (1 / (1 - _sigma(a)), 1 / _sigma(a)), "one sigmoid further"),
     "overflow": (lambda a: (1 / (1 + math.exp(-a)), 1 - 1 / (1 + math.exp(-a))), "too large for a float"),
-    "one": (lambda a: None, "return two numbers"),
+    "nothing": (lambda a: None, "nothing came back"),
+    "right below zero only": (lambda a: (_sigma(-abs(a)), 1 - _sigma(-abs(a))), "at the score 2.0"),
     "only one of two": (lambda a: (_sigma(a), None), "return two numbers"),
     "nan": (_of_infinity, "inf / inf"),
+}
+ALTERNATIVES = {
+    "torch": lambda a: (torch.tensor(a).sigmoid(), torch.tensor(-a).sigmoid()),
+    "tanh": lambda a: ((1 + math.tanh(a / 2)) / 2, (1 - math.tanh(a / 2)) / 2),
+    "a list": lambda a: [_sigma(a), _sigma(-a)],
+}
+EQUIVALENT = {
+    "D = 1 / (1 + math.exp(-score)) if score >= 0 else math.exp(score) / (1 + math.exp(score))": "both forms are right at 0",
+    "D = 1 / (1 + math.exp(-score)) if score > 1 else math.exp(score) / (1 + math.exp(score))": "both are right near 0",
+    "D = 1 / (1 + math.exp(-score)) if score > -1 else math.exp(score) / (1 + math.exp(score))": "both are right near 0",
 }
 ### END HIDDEN TESTS
 
@@ -157,17 +186,16 @@ def noisy(theta, s):
     x = np.linspace(min(0, theta) - 8 * s, max(0, theta) + 8 * s, 20001)
     p, q = (np.exp(-0.5 * ((x - mean) / s) ** 2) / (s * math.sqrt(2 * math.pi)) for mean in (0.0, theta))
     m = (p + q) / 2
-    kl = [np.where(w > 1e-300, w * np.log(np.maximum(w, 1e-300) / np.maximum(m, 1e-300)), 0) for w in (p, q)]
-    return float((kl[0] + kl[1]).sum() * (x[1] - x[0]) / 2)
+    kl = [(w * np.log(np.maximum(w, 1e-300) / np.maximum(m, 1e-300))).sum() for w in (p, q)]
+    return float(np.mean(kl) * (x[1] - x[0]))
     ### END SOLUTION
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_noisy(noisy):
-    got = noisy(1.0, 1.0)
-    assert got is not None, "nothing came back: `return` the divergence"
+    got = course.attempt(noisy, 1.0, 1.0)
     assert np.ndim(got) == 0, "one number: sum over the ruler"
-    far = noisy(40.0, 1.0)
+    far = course.attempt(noisy, 40.0, 1.0)
     for value in (got, far):
         assert not math.isnan(value), "far from its bell a density is exactly 0: 0 log 0 counts as 0"
         assert not math.isinf(value), "far out the mixture rounds to 0 before p does: leave out densities below 1e-300"
@@ -183,6 +211,8 @@ def check_noisy(noisy):
         f"s is the deviation, not the variance: at (2, 2) {right}, not {wide}"
     )
     assert math.isclose(lighter, right, rel_tol=1e-3), f"theta may be negative: at (-1, 1) {right}, not {lighter}"
+    apart = noisy(200.0, 1.0)  # between the bells even their sum is 0
+    assert math.isclose(apart, math.log(2), rel_tol=1e-3), f"two bells very far apart: log 2, not {apart}"
     assert noisy(1.1, 1.0) > noisy(1.0, 1.0), "here is the slope that was bought"
 
 
@@ -190,13 +220,13 @@ check_noisy(noisy)
 
 
 ### BEGIN HIDDEN TESTS
-def _bells(theta, s, ruler=(-20, 60)):
-    x = np.linspace(*ruler, 80001)
+def _bells(theta, s, ruler=(-20, 220)):
+    x = np.linspace(*ruler, 200001)
     p, q = (np.exp(-0.5 * ((x - mean) / s) ** 2) / (s * math.sqrt(2 * math.pi)) for mean in (0.0, theta))
     return p, q, (p + q) / 2, x[1] - x[0]
 
 
-def _jsd(theta, s, factor=0.5, ruler=(-20, 60)):
+def _jsd(theta, s, factor=0.5, ruler=(-20, 220)):
     p, q, m, dx = _bells(theta, s, ruler)
     seen = [w > 1e-300 for w in (p, q)]
     return factor * sum((w[s] * np.log(w[s] / m[s])).sum() for w, s in zip((p, q), seen)) * dx
@@ -214,7 +244,14 @@ def _without_zeros(theta, s):
         return 0.5 * sum((w[w > 0] * np.log(w[w > 0] / m[w > 0])).sum() for w in (p, q)) * dx
 
 
+def _entropy(theta, s):
+    p, q, m, dx = _bells(theta, s)
+    h = lambda w: -(w[w > 0] * np.log(w[w > 0])).sum() * dx
+    return h(m) - (h(p) + h(q)) / 2
+
+
 MISCONCEPTIONS = {
+    "nothing": (lambda theta, s: None, "nothing came back"),
     "sum": (lambda theta, s: _jsd(theta, s, 1.0), "twice the JSD"),
     "KL": (lambda theta, s: theta**2 / (2 * s**2), "compared with the mixture"),
     "bits": (lambda theta, s: _jsd(theta, s) / math.log(2), "in nats"),
@@ -225,6 +262,24 @@ MISCONCEPTIONS = {
     "variance": (lambda theta, s: _jsd(theta, math.sqrt(s)), "not the variance"),
     "ruler turned round": (lambda theta, s: _jsd(theta, s, ruler=(-8 * theta, 9 * theta)), "may be negative"),
 }
+ALTERNATIVES = {
+    "by entropies": lambda theta, s: _entropy(theta, s),
+    "an array of one number": lambda theta, s: np.asarray(_jsd(theta, s)),
+    "another ruler": lambda theta, s: _jsd(theta, s, ruler=(-30, 240)),
+}
+_ruler = "x = np.linspace({} - {} * s, {} + {} * s, {})".format
+EQUIVALENT = {
+    _ruler(*numbers): "a ruler that reaches a little further or less far, or has one mark more"
+    for numbers in (
+        ("min(0, theta)", 8, "max(0, theta)", 8, 20002), ("min(0, theta)", 8, "max(0, theta)", 8, 20000),
+        ("min(1, theta)", 8, "max(0, theta)", 8, 20001), ("min(-1, theta)", 8, "max(0, theta)", 8, 20001),
+        ("min(0, theta)", 9, "max(0, theta)", 8, 20001), ("min(0, theta)", 7, "max(0, theta)", 8, 20001),
+        ("min(0, theta)", 8, "max(1, theta)", 8, 20001), ("min(0, theta)", 8, "max(-1, theta)", 8, 20001),
+        ("min(0, theta)", 8, "max(0, theta)", 9, 20001), ("min(0, theta)", 8, "max(0, theta)", 7, 20001),
+    )
+} | {
+    "p, q = (np.exp(-0.5 * ((mean - x) / s) ** 2) / (s * math.sqrt(2 * math.pi)) for mean in (0.0, theta))": "its square",
+}  # fmt: skip
 ### END HIDDEN TESTS
 
 
@@ -252,8 +307,8 @@ def growth(rule, lr):
 # %% nbgrader={"grade": true, "grade_id": "04-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_growth(growth):
     together = lambda x, y, lr: (x - lr * y, y + lr * x)
-    got = growth(together, 0.5)
-    assert got is not None and np.ndim(got) == 0, "one number: the largest modulus of the eigenvalues"
+    got = course.attempt(growth, together, 0.5)
+    assert np.ndim(got) == 0, "one number: the largest modulus of the eigenvalues"
     assert not np.iscomplexobj(got), "an eigenvalue may be complex: take its modulus"
     assert not math.isclose(got, 1.0, rel_tol=1e-3), "the real part alone does not see the rotation: take the modulus"
     assert not math.isclose(got, 1.25, rel_tol=1e-3), "this is the determinant, the product of *two* eigenvalues"
@@ -261,7 +316,7 @@ def check_growth(growth):
         f"expected sqrt(1 + 0.25) = {math.sqrt(1.25):.4f}, got {got}"
     )
     uneven = lambda x, y, lr: (0.9 * x + y, 0.5 * y)
-    assert math.isclose(growth(uneven, 0.1), 0.9, rel_tol=1e-3), (
+    assert math.isclose(course.attempt(growth, uneven, 0.1), 0.9, rel_tol=1e-3), (
         "the *largest* eigenvalue wins in the long run, not one step's factor"
     )
     mirrored = lambda x, y, lr: (0.5 * x, x - 0.9 * y)
@@ -280,12 +335,22 @@ def _eigen(rule, lr):
     return np.linalg.eigvals(np.array([rule(1.0, 0.0, lr), rule(0.0, 1.0, lr)]).T)
 
 
+def _many_steps(rule, lr):
+    matrix = np.array([rule(1.0, 0.0, lr), rule(0.0, 1.0, lr)], dtype=float).T
+    return np.linalg.norm(np.linalg.matrix_power(matrix, 4000), 2) ** (1 / 4000)
+
+
 MISCONCEPTIONS = {
+    "nothing": (lambda rule, lr: None, "nothing came back"),
     "complex": (lambda rule, lr: _eigen(rule, lr)[0] + 0j, "take its modulus"),
     "real part": (lambda rule, lr: _eigen(rule, lr).real.max(), "does not see the rotation"),
     "determinant": (lambda rule, lr: abs(np.prod(_eigen(rule, lr))), "determinant"),
     "modulus of the maximum": (lambda rule, lr: abs(_eigen(rule, lr).max()), "outweighs"),
     "one step": (lambda rule, lr: math.hypot(*rule(1.0, 1.0, lr)) / math.sqrt(2), "in the long run"),
+}
+ALTERNATIVES = {
+    "by many steps": lambda rule, lr: _many_steps(rule, lr),
+    "torch": lambda rule, lr: torch.linalg.eigvals(torch.tensor([rule(1.0, 0.0, lr), rule(0.0, 1.0, lr)])).abs().max(),
 }
 ### END HIDDEN TESTS
 
@@ -294,7 +359,8 @@ MISCONCEPTIONS = {
 # ## 04.5 · build · 45 min · ●●●●○ · Two penalties on a slope
 #
 # Build both penalties from one part. First `slopes(D, x)`: the *norm* of the gradient of `D` at each row of `x` (B, d),
-# as a tensor (B,). It must carry a graph, so that a detective can learn from it. `D` gives one score a row.
+# as a tensor (B,). It must carry a graph, so that a detective can learn from it, also where `D` is flat: a root has no
+# slope at 0, so put 1e-12 under it. `D` gives one score a row.
 
 
 # %% nbgrader={"grade": false, "grade_id": "04-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -304,7 +370,7 @@ def slopes(D, x):
     scores = D(x)
     if scores.shape != x.shape[:1]:
         raise ValueError(f"D must give one score a row, not {tuple(scores.shape)}")
-    gradient = torch.autograd.grad(scores.sum(), x, create_graph=True)[0]
+    (gradient,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
     squares = gradient.square().sum(-1)
     return (squares + 1e-12).sqrt()
     ### END SOLUTION
@@ -314,7 +380,7 @@ def slopes(D, x):
 def check_slopes(slopes):
     x = torch.tensor([[3.0, 4.0], [0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
     bowl = lambda x: x.square().sum(-1) / 2  # its gradient at x is x
-    got = slopes(bowl, x)
+    got = course.attempt(slopes, bowl, x)
     assert torch.is_tensor(got), "return a tensor, one norm for each row"
     assert got.shape != (), "one norm a row: what is averaged, and when, is decided later"
     assert got.shape == (3,), f"expected the shape (3,), got {tuple(got.shape)}"
@@ -332,6 +398,12 @@ def check_slopes(slopes):
     assert learnt is not None and torch.allclose(learnt, right, atol=1e-4), (
         f"the graph has to lead back to the weights of D: of a plane they learn {right.tolist()}, not {learnt}"
     )
+    middle = torch.zeros(1, 2, dtype=torch.float64)
+    weights = torch.ones(1, 2, dtype=torch.float64, requires_grad=True)
+    got = slopes(lambda x: (x * weights).square().sum(-1) / 2, middle)
+    flat = torch.autograd.grad(got.sum(), weights, allow_unused=True)[0]
+    finite = flat is not None and got.isfinite().all() and flat.isfinite().all()
+    assert finite, "where D is flat the root has no slope: add something tiny, 1e-12, below it, or D learns nan"
 
 
 check_slopes(slopes)
@@ -341,10 +413,17 @@ check_slopes(slopes)
 def _gradient(D, x, mean=False, graph=True):
     x = x.detach().requires_grad_()
     scores = D(x)
-    return torch.autograd.grad(scores.mean() if mean else scores.sum(), x, create_graph=graph)[0]
+    return torch.autograd.grad(scores.mean() if mean else scores.sum(), x, create_graph=graph)[0] + 1e-9
+
+
+def _root(D, x):
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(D(x).sum(), x, create_graph=True)[0].square().sum(-1).sqrt()
 
 
 MISCONCEPTIONS = {
+    "nothing": (lambda D, x: None, "nothing came back"),
+    "a bare root": (_root, "has no slope"),
     "norm of the mean": (lambda D, x: _gradient(D, x).mean(0).norm(), "one norm a row"),
     "mean": (lambda D, x: _gradient(D, x, mean=True).norm(dim=-1), "divides each slope by B"),
     "square": (lambda D, x: _gradient(D, x).square().sum(-1), "square of the norm"),
@@ -355,19 +434,25 @@ MISCONCEPTIONS = {
     ),
     "single precision": (lambda D, x: _gradient(D, x).norm(dim=-1).float(), "float64 out"),
 }
+ALTERNATIVES = {
+    "one row after another": lambda D, x: torch.cat([slopes(D, row[None]) for row in x]),
+    "the tiny number inside": lambda D, x: _gradient(D, x).norm(dim=-1),
+}
+EQUIVALENT = {"squares = gradient.square().sum(1)": "x is (B, d): axis 1 is the last"}
 ### END HIDDEN TESTS
 
 
 # %% [markdown]
 # Then `penalties(D, real, fake, t)`: R1 (4.8) with gamma 1, and the gradient penalty: the mean squared distance of the
-# slope from 1, at the point `t` (B,) of the line from `fake` (t = 0) to `real` (t = 1), for each pair. Return both.
+# slope from 1, at the point `t` (B,) of the line from `fake` (t = 0) to `real` (t = 1), for each pair. Return both. Refuse
+# a `t` outside 0 .. 1, and clouds of different shapes, with a ValueError.
 
 
 # %% nbgrader={"grade": false, "grade_id": "04-5-b", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def penalties(D, real, fake, t):
     ### BEGIN SOLUTION
-    if real.ndim != 2 or t.min() < 0 or t.max() > 1:
-        raise ValueError("real is (B, d), and t lies from 0 to 1")
+    if t.min() < 0 or t.max() > 1:
+        raise ValueError("t lies from 0 to 1")
     if real.shape != fake.shape:
         raise ValueError(f"as many fakes as real ones: {tuple(real.shape)} and {tuple(fake.shape)}")
     if t.shape != real.shape[:1]:
@@ -377,8 +462,8 @@ def penalties(D, real, fake, t):
     t = t[:, None]
     between = t * real + (1 - t) * fake
     at_line = slopes(D, between)
-    distance = at_line - 1
-    penalty = distance.square().mean()
+    excess = at_line - 1
+    penalty = excess.square().mean()
     return r1, penalty
     ### END SOLUTION
 
@@ -388,7 +473,7 @@ def check_penalties(penalties):
     bowl, layer = lambda x: x.square().sum(-1) / 2, nn.Linear(2, 1).double()
     real = torch.tensor([[3.0, 0.0], [0.6, 0.8]], dtype=torch.float64)
     fake, t = torch.tensor([[1.0, 0.0], [3.0, 4.0]], dtype=torch.float64), torch.tensor([0.5, 0.25]).double()
-    got = penalties(bowl, real, fake, t)
+    got = course.attempt(penalties, bowl, real, fake, t)
     assert isinstance(got, (tuple, list)) and len(got) == 2, "return two penalties: R1, then the gradient penalty"
     single = all(torch.is_tensor(value) and value.shape == () for value in got)
     assert single, "each penalty is a tensor with one number: the mean"
@@ -403,6 +488,15 @@ def check_penalties(penalties):
     assert penalties(bowl, real / 6, fake / 10, t)[1] > 0.1, "slopes *below* 1 are charged too"
     flat = penalties(bowl, real[:1], -real[:1], t[:1])[1].item()
     assert math.isclose(flat, 1, rel_tol=1e-4), f"the slope *at* that point: halfway the bowl is flat: 1, not {flat}"
+    ends = course.attempt(penalties, bowl, real, fake, torch.tensor([0.0, 1.0]).double())[1].item()
+    assert abs(ends) < 1e-4, f"t may be 0 and 1: at (1, 0) and (0.6, 0.8) the slope is 1, so 0, not {ends}"
+    for wrong in ((real, fake, t + 0.6), (real, fake, t - 0.3), (real, fake[:1], t), (real, fake, t[:1])):
+        try:
+            penalties(bowl, *wrong)
+        except ValueError:
+            continue
+        shapes = [tuple(one.shape) for one in wrong]
+        raise AssertionError(f"t = {wrong[2].tolist()}, shapes {shapes}: this has to be refused with a ValueError")
     got = penalties(lambda x: layer(x)[:, 0], real, fake, t)
     assert all(value.requires_grad for value in got), "cut off: D has to learn from both penalties"
 
@@ -413,6 +507,8 @@ check_penalties(penalties)
 ### BEGIN HIDDEN TESTS
 def _penalties(at=None, factor=0.5, swapped=False, outside=False, column=False, least=-math.inf, mean=False):
     def answer(D, real, fake, t):
+        if t.min() < 0 or t.max() > 1 or real.shape != fake.shape or len(t) != len(real):
+            raise ValueError("refused")
         r1 = slopes(D, fake if at == "fake" else real)
         r1 = factor * (r1.mean().square() if outside else r1.square().mean())
         if mean:
@@ -426,7 +522,18 @@ def _penalties(at=None, factor=0.5, swapped=False, outside=False, column=False, 
     return answer
 
 
+def _by_lerp(D, real, fake, t):
+    return (slopes(D, torch.lerp(fake, real, t[:, None])) - 1).pow(2).mean()
+
+
+def _unguarded(D, real, fake, t):
+    slope = slopes(D, t[:, None] * real + (1 - t[:, None]) * fake)
+    return slopes(D, real).square().mean() / 2, (slope - 1).square().mean()
+
+
 MISCONCEPTIONS = {
+    "nothing": (lambda *given: None, "nothing came back"),
+    "nothing refused": (_unguarded, "has to be refused"),
     "on the fakes": (_penalties(at="fake"), "not at the fakes"),
     "no half": (_penalties(factor=1.0), "without the factor"),
     "square of the mean": (_penalties(outside=True), "not the square of the mean"),
@@ -437,6 +544,11 @@ MISCONCEPTIONS = {
     "numbers": (lambda *given: [value.item() for value in _penalties()(*given)], "a tensor with one number"),
     "cut off": (lambda *given: [value.detach() for value in _penalties()(*given)], "from both penalties"),
 }
+ALTERNATIVES = {
+    "a list": lambda *given: list(_penalties()(*given)),
+    "lerp": lambda D, real, fake, t: (_penalties()(D, real, fake, t)[0], _by_lerp(D, real, fake, t)),
+}
+EQUIVALENT = {"excess = 1 - at_line": "its square is taken"}
 ### END HIDDEN TESTS
 
 
@@ -471,8 +583,7 @@ def check_mended(mended):
         right = (softplus(-D(real)).mean() + softplus(D(G(z))).mean()).item()
     parts = softplus(-D(real)).mean(), softplus(D(G(z).detach())).mean()
     from_real, from_fake = (torch.autograd.grad(part, D.weight)[0] for part in parts)
-    got = mended(G, D, real, z)
-    assert got is not None, "return the loss, as `turn` does"
+    got = course.attempt(mended, G, D, real, z)
     assert D.weight.grad is not None, "now the detective learns nothing: only the forgeries must be cut off"
     assert G.weight.grad is None, (
         "the forger still gets a gradient: it would learn to be *caught*. Cut after G, not after D"
@@ -538,7 +649,8 @@ MISCONCEPTIONS = {
 #
 # Write `recipe()`: a dictionary with `turns`, `momentum` and `gamma` for the chapter's `compete`, such that its six games
 # cover the ring sooner or with better forgeries than "no momentum". The score is the share of good forgeries, with all
-# heaps covered; hold it against the chapter's table, and against the plain circle of section 4. The check asks only for what any recipe has to keep.
+# heaps covered; hold it against the chapter's table, and against the plain circle of section 4. The check asks only for
+# what any recipe has to keep.
 
 
 # %% nbgrader={"grade": false, "grade_id": "04-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -550,7 +662,7 @@ def recipe():
 
 # %% nbgrader={"grade": true, "grade_id": "04-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_recipe(recipe):
-    got = recipe()
+    got = course.attempt(recipe)
     assert isinstance(got, dict) and set(got) == {"turns", "momentum", "gamma"}, "a dictionary with the three keys"
     for name, value in got.items():
         number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
@@ -577,4 +689,5 @@ MISCONCEPTIONS = {
     "momentum nan": (lambda: {"turns": 1, "momentum": math.nan, "gamma": 0.1}, "below 1"),
     "no end": (lambda: {"turns": 1, "momentum": 0.0, "gamma": math.inf}, "has to be finite"),
 }
+ALTERNATIVES = {"numbers of a sweep": lambda: {"turns": np.int64(3), "momentum": np.float32(0.2), "gamma": 1}}
 ### END HIDDEN TESTS

@@ -14,7 +14,7 @@ import torch
 from scipy.linalg import sqrtm
 from scipy.spatial.distance import cdist
 
-from aigc import sample
+from aigc import course, sample
 from aigc.evaluate.image import frechet, precision_recall
 from aigc.models import unet
 
@@ -41,10 +41,7 @@ def sides(n, layers):
 # %% nbgrader={"grade": true, "grade_id": "08-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_sides(sides):
     def at(n, layers):
-        given = list(layers)
-        got = sides(n, given)
-        assert got is not None, "nothing came back: your function has to `return` the list, whatever the layers are"
-        assert given == layers, "the layers that were given must stay as they are: do not change that list"
+        got = course.attempt(sides, n, list(layers))
         assert np.ndim(got) == 1, "return a list, with a side for each layer"
         return list(got)
 
@@ -72,6 +69,14 @@ check_sides(sides)
 
 
 ### BEGIN HIDDEN TESTS
+from itertools import accumulate  # noqa: E402
+
+
+def _layer(n, layer):
+    kind, k, s, p = layer
+    return (n - 1) * s - 2 * p + k if kind == "transposed" else (n + 2 * p - k) // s + 1
+
+
 def _shrink(n, k, s, p):
     return (n + 2 * p - k) // s + 1
 
@@ -95,7 +100,7 @@ def _grow(n, k, s, p):
 MISCONCEPTIONS = {
     "only the last": (lambda n, layers: _sides(_grow)(n, layers)[-1], "return a list"),
     "nothing": (lambda n, layers: None, "nothing came back"),
-    "eaten": (lambda n, layers: [_sides(_grow)(n, [layers.pop(0)])[0] for _ in list(layers)], "must stay"),
+    "eaten": (lambda n, layers: [_sides(_grow)(n, [layers.pop(0)])[0] for _ in list(layers)], "nothing in place"),
     "n times s": (_sides(lambda n, k, s, p: n * s), "other windows"),
     "two of everything": (_sides(lambda n, k, s, p: (n - 1) * 2 + k - 2 * p), "other windows"),
     "margin of one": (_sides(lambda n, k, s, p: (n - 1) * s + k - 2), "other windows"),
@@ -118,6 +123,13 @@ MISCONCEPTIONS = {
     "not whole": (_sides(_grow, lambda n, k, s, p: float((n + 2 * p - k) // s + 1)), "sides are whole"),
     "grown not whole": (_sides(lambda n, k, s, p: float(_grow(n, k, s, p))), "sides are whole"),
 }
+ALTERNATIVES = {
+    "NumPy": (lambda n, layers: np.array(_sides(_grow)(n, layers))),
+    "a generator's list": lambda n, layers: list(accumulate(layers, _layer, initial=n))[1:],
+    "the formula of the reference": lambda n, layers: _sides(_grow, lambda n, k, s, p: int((n + 2 * p - k) / s + 1))(
+        n, layers
+    ),
+}
 ### END HIDDEN TESTS
 
 
@@ -138,12 +150,7 @@ def price(mu, logvar):
 # %% nbgrader={"grade": true, "grade_id": "08-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_price(price):
     def at(mu, logvar):
-        mu, logvar = torch.tensor(mu), torch.tensor(logvar)
-        given = mu.clone(), logvar.clone()
-        got = price(mu, logvar)
-        assert got is not None, "nothing came back: your function has to `return` the prices"
-        assert mu.equal(given[0]) and logvar.equal(given[1]), "what was given must stay as it is: nothing in place"
-        return torch.as_tensor(got)
+        return torch.as_tensor(course.attempt(price, torch.tensor(mu), torch.tensor(logvar)))
 
     got = at([[1.0, 2.0], [0.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0], [-2.0, 1.0]])
     assert got.shape != (3, 2), "the numbers of one image belong together: sum over z"
@@ -173,6 +180,9 @@ check_price(price)
 
 
 ### BEGIN HIDDEN TESTS
+from torch.distributions import Normal, kl_divergence  # noqa: E402
+
+
 def _each(mu, logvar):
     return 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
 
@@ -201,6 +211,12 @@ MISCONCEPTIONS = {
     "the first two": (lambda mu, logvar: _each(mu, logvar)[:, :2].sum(1), "three numbers"),
     "in place": (lambda mu, logvar: 0.5 * (mu.square_() + logvar.exp() - 1 - logvar).sum(1), "nothing in place"),
 }
+ALTERNATIVES = {
+    "torch's own": lambda mu, logvar: kl_divergence(Normal(mu, (logvar / 2).exp()), Normal(0.0, 1.0)).sum(1),
+    "float64": lambda mu, logvar: _each(mu.double(), logvar.double()).sum(-1),
+    "NumPy": lambda mu, logvar: _each(mu, logvar).sum(1).numpy(),
+    "a loop": lambda mu, logvar: [float(_each(m, v).sum()) for m, v in zip(mu, logvar)],
+}
 ### END HIDDEN TESTS
 
 
@@ -226,11 +242,7 @@ def check_push(push):
     without, with_label = torch.tensor([1.0, 0.0]), torch.tensor([2.0, 4.0])
 
     def at(scale, t, between=(0.3, 0.9), a=without, b=with_label):
-        given = a.clone(), b.clone()
-        got = push(a, b, scale, t, between)
-        assert a.equal(given[0]) and b.equal(given[1]), "what was given must stay as it is: nothing in place"
-        assert got is not None, f"nothing came back at t = {t}: `return` a velocity at every time"
-        got = torch.as_tensor(got).float()
+        got = torch.as_tensor(course.attempt(push, a.clone(), b.clone(), scale, t, between)).float()
         assert got.shape == a.shape, f"return a velocity, of the shape of the two, at t = {t} as well"
         return got.tolist()
 
@@ -274,13 +286,19 @@ MISCONCEPTIONS = {
     "time turned round": (_push(inside=lambda t, lo, hi: t <= hi), "too late"),
     "open": (_push(inside=lambda t, lo, hi: lo < t < hi), "both ends"),
     "nothing": (lambda *given: None, "nothing came back"),
-    "nothing outside": (_push(outside=lambda a, b: None), "nothing came back at t = 0.95"),
+    "nothing outside": (_push(outside=lambda a, b: None), "nothing came back"),
     "zero outside": (_push(outside=lambda a, b: 0), "of the shape of the two"),
     "the chapter's times": (_push(inside=lambda t, lo, hi: 0.3 <= t <= 0.9), "other times are given"),
     "the chapter's end": (_push(inside=lambda t, lo, hi: lo <= t <= 0.9), "other times are given"),
     "whole scales": (_push(lambda a, b, w: a + int(w) * (b - a)), "half of the way"),
     "in place": (_push(lambda a, b, w: a.add_(w * (b - a))), "nothing in place"),
     "0 everywhere": (lambda a, b, w, t, between: a if w == 0 else _push()(a, b, w, t, between), "between the two"),
+}
+ALTERNATIVES = {
+    "a mixture": _push(lambda a, b, w: (1 - w) * a + w * b),
+    "float64": _push(lambda a, b, w: a.double() + w * (b.double() - a)),
+    "lerp": _push(lambda a, b, w: torch.lerp(a, b, w)),
+    "the scale at that time": lambda a, b, w, t, between: a + (w if between[0] <= t <= between[1] else 1.0) * (b - a),
 }
 ### END HIDDEN TESTS
 
@@ -307,11 +325,7 @@ def impostor(real):
 # %% nbgrader={"grade": true, "grade_id": "08-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_impostor(impostor):
     def at(real):
-        given = real.clone()
-        got = impostor(real)
-        assert got is not None, "nothing came back: your function has to `return` its points"
-        assert real.equal(given), "the real points must stay as they are: nothing in place"
-        got = torch.as_tensor(got)
+        got = torch.as_tensor(course.attempt(impostor, real.clone()))
         assert got.shape == real.shape, f"as many points as were given, {tuple(real.shape)}, not {tuple(got.shape)}"
         assert got.dtype == torch.float64, "in float64: rounding alone would be seen"
         same = (torch.cdist(got, real).min(1).values < 1e-6).double().mean()
@@ -360,6 +374,20 @@ def _mirrored(real):
     return moved
 
 
+def _recoloured(noise, real):
+    noise = noise - noise.mean(0)
+    own, wanted = (torch.linalg.cholesky(torch.cov(cloud.T)) for cloud in (noise, real))
+    return real.mean(0) + torch.linalg.solve_triangular(own, noise.T, upper=False).T @ wanted.T
+
+
+def _by_eigenvectors(real):
+    real = real.numpy()
+    noise = np.random.default_rng(0).normal(size=real.shape)
+    noise = noise - noise.mean(0)
+    root = lambda cloud, power: (lambda s, U: U * s**power @ U.T)(*np.linalg.eigh(np.cov(cloud.T)))
+    return noise @ root(noise, -0.5) @ root(real, 0.5) + real.mean(0)
+
+
 MISCONCEPTIONS = {
     "the real ones": (lambda real: real[torch.randperm(len(real))], "in another order"),
     "half of them real": (lambda real: torch.cat([real[:500], _own_mean(real)[500:]]), "of these are real"),
@@ -374,6 +402,14 @@ MISCONCEPTIONS = {
     "variances only": (_variances, "the covariances do not"),
     "single precision": (lambda real: impostor(real).float(), "in float64"),
     "the middle": (lambda real: real.mean(0), "as many points"),
+}
+ALTERNATIVES = {
+    "NumPy, by eigenvectors": _by_eigenvectors,
+    "uniform noise": lambda real: _recoloured(torch.rand(real.shape, dtype=torch.float64), real),
+}
+EQUIVALENT = {
+    "noise = noise.mean(0) - noise": "normal noise is as good with its sign turned",
+    "return real.mean(0) - noise @ torch.linalg.inv(own).T @ wanted.T": "noise is as good with its sign turned",
 }
 ### END HIDDEN TESTS
 
@@ -405,12 +441,8 @@ def fid(real, fake):
 # %% nbgrader={"grade": true, "grade_id": "08-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_fid(fid):
     def at(real, fake):
-        given = real.copy(), fake.copy()
-        got = fid(real, fake)
-        assert got is not None and np.ndim(got) == 0, "return one number"
-        assert (real == given[0]).all() and (fake == given[1]).all(), (
-            "what was given must stay as it is: nothing in place"
-        )
+        got = course.attempt(fid, real.copy(), fake.copy())
+        assert np.ndim(got) == 0, "return one number"
         assert not np.iscomplexobj(got), "a complex number: rounding gave the root an imaginary part; take the real one"
         return float(got)
 
@@ -470,6 +502,12 @@ def _centred(real, fake):
     return answer
 
 
+def _ours(real, fake):
+    if len(real) != len(fake):
+        raise ValueError("as many on both sides")
+    return torch.tensor(_any_size(real, fake))
+
+
 def _any_size(real, fake):
     return frechet(torch.as_tensor(real), torch.as_tensor(fake))
 
@@ -489,7 +527,7 @@ MISCONCEPTIONS = {
         lambda real, fake: _fid()(real, fake) + (0j if len(real) < real.shape[1] else 0),
         "take the real one",
     ),
-    "nothing": (lambda real, fake: None, "one number"),
+    "nothing": (lambda real, fake: None, "nothing came back"),
     "only covariances": (_fid(means=lambda gap: 0.0), "distance of the means"),
     "mean of squares": (_fid(means=lambda gap: (gap**2).mean()), "the *sum*"),
     "product of roots": (
@@ -508,6 +546,16 @@ MISCONCEPTIONS = {
     "another error": (lambda real, fake: [0][len(real) - len(fake)] + _any_size(real, fake), "this was a"),
     "in place": (_centred, "nothing in place"),
 }
+ALTERNATIVES = {
+    "by eigenvalues": _fid(
+        spread=lambda a, b, root: np.trace(a + b) - 2 * np.sqrt(np.linalg.eigvals(a @ b) + 0j).real.sum()
+    ),
+    "torch": _ours,
+    "the symmetric root": _fid(
+        spread=lambda a, b, root: np.trace(a + b - 2 * sqrtm(sqrtm(a).real @ b @ sqrtm(a).real).real)
+    ),
+}
+EQUIVALENT = {"apart = fake.mean(0) - real.mean(0)": "its square is taken"}
 ### END HIDDEN TESTS
 
 
@@ -521,8 +569,6 @@ MISCONCEPTIONS = {
 def both(real, fake, k):
     ### BEGIN SOLUTION
     real, fake = np.asarray(real, dtype=float), np.asarray(fake, dtype=float)
-    if min(len(real), len(fake)) <= k:
-        raise ValueError(f"a cloud of so few points has no {k}-th neighbour")
     within_real = np.sort(cdist(real, real), axis=1)
     within_fake = np.sort(cdist(fake, fake), axis=1)
     around_real = within_real[:, k]  # the first is the point itself
@@ -539,13 +585,8 @@ def both(real, fake, k):
 # %% nbgrader={"grade": true, "grade_id": "08-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_both(both):
     def at(real, fake, k):
-        given = real.copy(), fake.copy()
-        got = both(real, fake, k)
-        assert got is not None, "nothing came back: your function has to `return` both"
+        got = course.attempt(both, real.copy(), fake.copy(), k)
         assert np.shape(got) == (2,), "return two numbers: precision, then recall"
-        assert (real == given[0]).all() and (fake == given[1]).all(), (
-            "what was given must stay as it is: nothing in place"
-        )
         return tuple(map(float, got))
 
     ours = lambda real, fake, k: precision_recall(torch.tensor(real), torch.tensor(fake), k)
@@ -615,6 +656,10 @@ MISCONCEPTIONS = {
     "without the edge": (_strict, "the edge of a ball"),
     "in place": (lambda real, fake, k: _both()(np.divide(real, 2, out=real), fake / 2, k), "nothing in place"),
 }
+ALTERNATIVES = {
+    "an array": lambda real, fake, k: np.array(_both()(real, fake, k)),
+    "tensors": lambda real, fake, k: torch.tensor(precision_recall(torch.tensor(real), torch.tensor(fake), k)),
+}
 ### END HIDDEN TESTS
 
 
@@ -646,10 +691,7 @@ def mended(images, size):
 # %% nbgrader={"grade": true, "grade_id": "08-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_mended(mended):
     def at(images, size):
-        before = images.copy()
-        got = mended(images, size)
-        assert got is not None, "nothing came back: `return` a list of batches"
-        assert (images == before).all(), "the images that were given must stay as they are: do not write into them"
+        got = course.attempt(mended, images.copy(), size)
         assert np.ndim(got[0] if len(got) else got) == 3, "return a list of batches, each of them images (B, H, W)"
         return [np.asarray(part) for part in got]
 
@@ -704,7 +746,7 @@ MISCONCEPTIONS = {
     "by 128": (lambda images, size: _cut(images / 128 - 1, size), "white is 1"),
     "rounded": (lambda images, size: _cut(np.sign(scaled(images)), size), "a fifth of the way"),
     "turned round": (lambda images, size: _cut(-scaled(images), size), "a fifth of the way"),
-    "written into": (_in_place, "do not write into them"),
+    "written into": (_in_place, "nothing in place"),
     "nothing": (lambda images, size: None, "nothing came back"),
     "one number": (lambda images, size: [0.5], "return a list"),
     "empty one": (
@@ -716,6 +758,12 @@ MISCONCEPTIONS = {
     "turned": (lambda images, size: _cut(scaled(images).transpose(0, 2, 1), size), "3 x 5 pixels"),
     "a batch reversed": (lambda images, size: [part[::-1] for part in _cut(scaled(images), size)], "where it was"),
     "overflow": (lambda images, size: _cut(images * np.uint8(2) / 255 - 1, size), "divide first"),
+}
+ALTERNATIVES = {
+    "float32": lambda images, size: _cut(images.astype(np.float32) / 127.5 - 1, size),
+    "tensors": lambda images, size: list(torch.tensor(scaled(images)).split(size)),
+    "one scaling undone": lambda images, size: [(part + 1) * 127.5 for part in batches(images, size)],
+    "a tuple": lambda images, size: tuple(_cut(scaled(images), size)),
 }
 ### END HIDDEN TESTS
 
@@ -751,7 +799,7 @@ def calls(steps, guidance, between):
 
 
 def check_recipe(recipe):
-    got = recipe()
+    got = course.attempt(recipe)
     assert isinstance(got, dict) and set(got) == {"steps", "guidance", "between"}, "a dictionary with the three keys"
     steps, guidance, between = got["steps"], got["guidance"], got["between"]
     whole = isinstance(steps, numbers.Integral) and not isinstance(steps, bool)
@@ -780,7 +828,11 @@ MISCONCEPTIONS = {
     "words": (lambda: {"steps": 4, "guidance": 1.4, "between": ("0.4", "0.8")}, "two times"),
     "no times": (lambda: {"steps": 4, "guidance": 1.4, "between": (None, 0.8)}, "two times"),
     "thirteen by rounding": (lambda: {"steps": 5, "guidance": 1.6, "between": (0.2, 0.5)}, "13 times"),
-    "nothing": (lambda: None, "three keys"),
+    "nothing": (lambda: None, "nothing came back"),
     "nan": (lambda: {"steps": 4, "guidance": math.nan, "between": (0.3, 0.9)}, "one finite number"),
+}
+ALTERNATIVES = {
+    "numbers of a sweep": lambda: {"steps": np.int64(4), "guidance": np.float32(1.4), "between": np.array([0.4, 0.8])},
+    "without guidance": lambda: {"steps": 6, "guidance": 1, "between": [0, 1]},
 }
 ### END HIDDEN TESTS

@@ -215,3 +215,62 @@ def test_each_chapter_expects_three_to_five_numbers_and_each_has_its_band():
     assert sorted(key for path in chapters for key in expected[path]) == sorted(
         key for key in BANDS if key not in {key for path in drafts for key in expected[path]}
     )
+
+
+def test_attempt_hands_on_the_answer_and_the_functions_own_errors():
+    assert course.attempt(lambda a, b: a + b, 1, 2) == 3
+    assert course.attempt(lambda: 0) == 0 and course.attempt(lambda x: x[:0], [1]) == []
+    with pytest.raises(NotImplementedError, match="your turn"):
+        course.attempt(stub, 1)
+
+
+def stub(x):
+    raise NotImplementedError("your turn")
+
+
+@pytest.mark.parametrize(
+    "function, given",
+    [
+        (lambda x: x.sort() or x, [2, 1]),
+        (lambda x: x.append(0) or x, [2, 1]),
+        (lambda x: x.__setitem__(0, 5) or 1, [np.zeros(2), 1]),
+        (lambda x: np.add(x, 1, out=x), np.zeros(3)),
+        (lambda x: x.add_(1), torch.zeros(3)),
+        (lambda x: x.add_(1), torch.zeros(3, dtype=torch.bfloat16)),
+        (lambda x: x[0].add_(1), [torch.zeros(3)]),
+        (lambda x: x.update(b=1) or 1, {"a": np.zeros(2)}),
+        (lambda x: x["a"].sort() or 1, {"a": np.array([2, 1])}),
+        (lambda x: x.add(1) or 1, {2}),
+    ],
+)
+def test_attempt_refuses_a_function_that_changes_what_it_was_given(function, given):
+    with pytest.raises(AssertionError, match="changed what it was given"):
+        course.attempt(function, given)
+
+
+@pytest.mark.parametrize("given", [[float("nan")], np.array([np.nan, 1]), torch.tensor([np.nan]), {"a": [1]}, {1, 2}])
+def test_attempt_lets_alone_what_stayed_as_it_was(given):
+    assert course.attempt(lambda x: 1, given) == 1
+
+
+def test_attempt_says_that_nothing_came_back_and_by_which_name():
+    def forgotten(x):
+        x + 1
+
+    with pytest.raises(AssertionError, match="nothing came back: `forgotten` has to `return`"):
+        course.attempt(forgotten, 1)
+
+
+def test_attempt_ends_what_never_would_even_if_it_catches_everything(monkeypatch):
+    def endless():
+        while True:
+            try:
+                sum(range(1000))
+            except Exception:
+                pass
+
+    monkeypatch.setattr(course, "PATIENCE", 0.3)
+    for _ in range(3):
+        with pytest.raises(AssertionError, match="`endless` was stopped after 0.3 s"):
+            course.attempt(endless)
+    assert course.attempt(lambda: sum(range(1000))) == 499500

@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import jupytext
 import nbformat
@@ -22,11 +23,17 @@ from .notebooks import ROOT, execute, read, sources, write
 CONFIG = Config()
 CONFIG.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("your turn")'}
 FORMAT = {"extension": ".py", "format_name": "percent"}
-SOURCE_METADATA = {"cell_metadata_filter": "tags,nbgrader,-all", "notebook_metadata_filter": "-all"}
+SOURCE_METADATA = {"cell_metadata_filter": "tags,nbgrader,jupyter,-all", "notebook_metadata_filter": "-all"}
+
+
+FOLD = "<details><summary>What came out: open it when the check is silent</summary>\n\n{}\n\n</details>"
 
 
 def derive(solution: Path) -> nbformat.NotebookNode:
-    """The sheet of a solution: answers replaced by stubs, hidden tests gone, checks locked. Not executed."""
+    """The sheet of a solution: answers replaced by stubs, hidden tests gone, checks locked and folded. Not executed.
+
+    Folded are conclusions, too: texts that are no heading and that no answer follows.
+    """
     notebook = read(solution)
     for preprocessor in (ClearSolutions, LockCells, ClearHiddenTests):
         notebook, _ = preprocessor(config=CONFIG).preprocess(notebook, {})
@@ -34,12 +41,19 @@ def derive(solution: Path) -> nbformat.NotebookNode:
     waiting = False  # a check raises until its answer is there, and so does what plays with the answer
     for cell in notebook.cells:
         cell.source = cell.source.rstrip()
-        if cell.cell_type == "markdown":
+        if cell.cell_type == "markdown" and cell.source.startswith("#"):
             waiting = False
         grader = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "code" and (waiting or grader.get("grade")):
+        written = grader.get("solution") or "prediction" in cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and not written and (waiting or grader.get("grade")):
             waiting = True
             cell.metadata["tags"] = ["raises-exception"]
+        if grader.get("grade"):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+    for cell, following in zip(notebook.cells, [*notebook.cells[1:], nbformat.v4.new_markdown_cell()]):
+        conclusion = cell.cell_type == "markdown" and not cell.source.startswith("#")
+        if conclusion and not following.metadata.get("nbgrader", {}).get("solution"):
+            cell.source = FOLD.format(cell.source)
     return notebook
 
 
@@ -96,13 +110,16 @@ def main(arguments: list[str]) -> int:
             kept += 1
             print(
                 f"exercises/{target.stem} was left as it is: somebody has written into {' and '.join(found)}. To have "
-                "the new sheet, move your copy (.ipynb and .py) to another folder and run this again."
+                "the new sheet, move your copy (.ipynb and .py) into the folder my/ and run this again."
             )
             continue
         target.parent.mkdir(exist_ok=True)
+        with TemporaryDirectory() as folder:
+            unfinished = Path(folder) / target.name
+            unfinished.write_text(text, encoding="utf-8", newline="\n")
+            notebook = read(unfinished)
+        execute(notebook, target.parent)  # a stub that should raise and does not stops here
         target.write_text(text, encoding="utf-8", newline="\n")
-        notebook = read(target)
-        execute(notebook, target.parent)  # a stub that does not raise where it should stops here
         write(notebook, target.with_suffix(".ipynb"))
         known[target.stem] = now
         with atomic(target.parent / "derived.json") as partial:

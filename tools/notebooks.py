@@ -36,7 +36,7 @@ WORDS, LINES = 150, 15  # of prose and of code that somebody reads in a minute, 
 MEASURED = re.compile(r"Measured: \S+ s on a plain laptop,( \S+ s with bfloat16,)? \S+ GB\.")
 MOST_SECONDS, MOST_GIGABYTES = 90, 3.0
 WIDGET = "application/vnd.jupyter.widget-view+json"
-KEPT = {"tags", "nbgrader"}  # of a cell's metadata
+KEPT = {"tags", "nbgrader", "jupyter"}  # of a cell's metadata
 
 
 def sources(chosen: list[str]) -> list[Path]:

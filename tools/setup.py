@@ -41,7 +41,9 @@ COMMANDS = {
     "lab": 'open JupyterLab on first flight (ARGS="--no-browser --port=8899" is handed on)',
     "test": "check everything: ruff, unit tests, book rules, every notebook",
     "notebooks": "execute the chapters' .py and write their .ipynb (ONLY=03 for one)",
+    "check": "run your sheets in my/ and tell, exercise by exercise, what passes (ARGS=01 for one)",
     "exercises": "derive exercises/ from solutions/",
+    "class": "make a folder for teaching with nbgrader (ARGS=../class), or bring its sheets up to date",
     "checkpoints": "train the models in data/checkpoints/ from scratch",
     "bands": "measure over seeds and processors the bands in which results should fall",
     "processors": "run every notebook as on other processors (ARGS=laptop for one, ONLY=03)",
@@ -71,7 +73,12 @@ def main(arguments):
         install()
         prepare()
     if command == "lab":
+        sheets()
         return run([python(), "-m", "jupyterlab"] + rest)
+    if command == "check":
+        return run([python(), "-m", "tools.my", "--check"] + rest)
+    if command == "class":
+        return run([python(), "-m", "tools.teach"] + rest)
     if command == "test":
         return test(rest)
     return run([python(), "-m", "tools." + command] + rest)
@@ -96,6 +103,16 @@ def test(arguments):
     if failed:
         print("make test: failed: {}. What to do stands above.".format(", ".join(failed)))
     return int(bool(failed))
+
+
+def sheets():
+    """Once for each state of the course's sheets: puts into my/ what a learner does not have yet."""
+    derived, seen = ROOT / "exercises" / "derived.json", ROOT / "my" / ".seen"
+    state = digest(derived.read_bytes()) if derived.exists() else ""
+    if not state or seen.exists() and seen.read_text() == state:
+        return
+    if run([python(), "-m", "tools.my"]) == 0:
+        seen.write_text(state)
 
 
 def lock(arguments):

@@ -1,8 +1,10 @@
 """What a notebook needs to be a chapter: a seed and a device, bands for its numbers, and the closing table."""
 
+import ctypes
 import json
 import os
 import random
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +19,7 @@ from .machine import describe, device
 BANDS = Path(__file__).parents[2] / "data" / "bands.json"
 
 _rows: list[tuple[str, str, str, str]] = []  # of the closing table: quantity, baseline, yours, band
+PATIENCE = 20.0  # seconds that a learner's function may take for one of a check's cases
 _seed = 0  # of the chapter that was started last
 
 
@@ -97,3 +100,56 @@ def summary() -> None:
     lines = ["| quantity | baseline | yours | band |", "|:--|--:|--:|:--|"]
     lines += ["| " + " | ".join(row) + " |" for row in _rows]
     display(Markdown("\n".join(lines)))
+
+
+def attempt(function: Callable, *arguments):
+    """What a learner's function returns for these arguments, as a check of a sheet asks it.
+
+    Raises AssertionError, in words, where nothing came back, an argument was changed, or PATIENCE was too short; what
+    the function itself raises passes through.
+    """
+    name = f"`{getattr(function, '__name__', 'the function')}`"
+    before, expired = _content(arguments), []
+    here, lock = threading.get_ident(), threading.Lock()
+
+    def interrupt():
+        with lock:
+            expired.append(True)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(here), ctypes.py_object(_TooLong))
+
+    clock = threading.Timer(PATIENCE, interrupt)
+    clock.daemon = True
+    clock.start()
+    try:
+        answer = function(*arguments)
+        with lock:  # from here on it is too late to interrupt
+            clock.cancel()
+        if expired:
+            raise _TooLong
+    except _TooLong:
+        raise AssertionError(
+            f"{name} was stopped after {PATIENCE:g} s. This is a small case: does a loop never end, or does "
+            "it try far more than it has to?"
+        ) from None
+    finally:
+        clock.cancel()
+    assert answer is not None, f"nothing came back: {name} has to `return` its answer, whatever it was given"
+    assert _content(arguments) == before, f"{name} changed what it was given: work on a copy, nothing in place"
+    return answer
+
+
+class _TooLong(BaseException):
+    """Raised from outside in a function that takes too long; no `except Exception` of its own catches it."""
+
+
+def _content(value):
+    """What can be compared of data: a copy of arrays, tensors and collections of them; of all else, which it is."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes() if value.dtype != object else tuple(value.ravel())
+    if isinstance(value, torch.Tensor):
+        return _content(value.detach().cpu().numpy()) if value.dtype != torch.bfloat16 else _content(value.float())
+    if isinstance(value, dict):
+        return dict, tuple((key, _content(one)) for key, one in value.items())
+    if isinstance(value, (list, tuple, set)):
+        return type(value), tuple(map(_content, value))
+    return value if isinstance(value, (str, bytes, int, float, complex)) else id(value)

@@ -9,22 +9,29 @@ from pathlib import Path
 import jupytext
 import nbformat
 import pytest
+from mutants import mutants
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
 from traitlets.config import Config
 
+from aigc import course
 from tools import exercises, notebooks
 from tools.notebooks import read, sources, write
 
 SOLUTIONS = [path for path in sources([]) if path.parent.name == "solutions"]
-LEVELS = ("verify", "modify", "investigate")
 
 
 class Sheet:
     """A solution's cells in order, run as far as each exercise needs."""
 
     def __init__(self, path: Path):
-        self.path, self.cells = path, [cell for cell in read(path).cells if cell.cell_type == "code"]
+        self.path, self.cells, self.kinds = path, [], {}
+        kind = ""
+        for cell in read(path).cells:
+            kind = found[2] if (found := notebooks.EXERCISE.search(cell.source.replace("NN", "99"))) else kind
+            if cell.cell_type == "code":
+                self.kinds[len(self.cells)] = kind
+                self.cells.append(cell)
         self.stubs = [cell.source for cell in exercises.derive(path).cells if cell.cell_type == "code"]
         self.checks = [i for i, cell in enumerate(self.cells) if cell.metadata.get("nbgrader", {}).get("grade")]
         self.names = {i: re.search(r"^check_(\w+)\((\w+)\)$", self.cells[i].source, re.MULTILINE) for i in self.checks}
@@ -50,7 +57,8 @@ def worlds():
 
 
 def misconceptions(stem, i, world):
-    own = dict(world)
+    catalogues = ("MISCONCEPTIONS", "ALTERNATIVES", "EQUIVALENT")
+    own = {name: value for name, value in world.items() if name not in catalogues}  # those of other exercises
     exec(compile(SHEETS[stem].cells[i].source, f"{stem}, code cell {i}", "exec"), own)
     return own
 
@@ -150,14 +158,13 @@ def test_an_unknown_number_is_not_passed_over_in_silence(desk, capsys):
 
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
-def test_sheet_tells_no_answer_and_has_every_level(path):
+def test_sheet_tells_no_answer_and_is_numbered(path):
     notebook = exercises.derive(path)
     text = "\n".join(cell.source for cell in notebook.cells)
     assert "BEGIN" not in text and "MISCONCEPTIONS" not in text
     assert text.count("NotImplementedError") == len(SHEETS[path.stem].checks)
-    titles = re.findall(rf"^## ({path.stem[:2]}\.\d+) · (\w+) · ", text, re.MULTILINE)
-    assert [number for number, _ in titles] == [f"{path.stem[:2]}.{n + 1}" for n in range(len(titles))]
-    assert {level for _, level in titles} >= set(LEVELS)
+    titles = re.findall(rf"^## ({path.stem[:2]}\.\d+) · ", text, re.MULTILINE)
+    assert titles == [f"{path.stem[:2]}.{n + 1}" for n in range(len(titles))]
 
 
 @pytest.mark.parametrize("stem, i", CHECKS, ids=IDS)
@@ -182,6 +189,68 @@ def test_check_meets_every_catalogued_mistake_with_its_own_hint(stem, i, worlds)
         with pytest.raises(AssertionError, match=re.escape(hint)):
             check(function)
             pytest.fail(f"{mistake!r} passes the check")
+
+
+@pytest.mark.parametrize("stem, i", CHECKS, ids=IDS)
+def test_check_accepts_every_other_right_answer(stem, i, worlds):
+    world = misconceptions(stem, i, worlds[stem])
+    check = world[f"check_{SHEETS[stem].names[i][1]}"]
+    for function in world.get("ALTERNATIVES", {}).values():
+        check(function)
+
+
+SHUT = [(stem, i) for stem, i in CHECKS if SHEETS[stem].kinds[i] != "challenge" and stem != TEMPLATE.stem]
+
+
+@pytest.mark.parametrize("stem, i", SHUT, ids=[IDS[CHECKS.index(pair)] for pair in SHUT])
+def test_check_refuses_every_small_change_of_its_solution(stem, i, worlds, monkeypatch):
+    """Or it stands in EQUIVALENT, by its line, with the reason why it is right. A challenge is open."""
+    monkeypatch.setattr(course, "PATIENCE", 2.0)
+    own, name = misconceptions(stem, i, worlds[stem]), SHEETS[stem].names[i][1]
+    check, passed = own[f"check_{name}"], set()
+    for line, source in mutants(SHEETS[stem].cells[i - 1].source).items():
+        world = dict(worlds[stem])
+        exec(compile(source, f"{stem}, a change of {name}", "exec"), world)
+        answer = world[name]
+        try:
+            course.attempt(lambda answer: check(answer) or True, answer)  # a check that does not use it may never end
+            passed.add(line)
+        except Exception:  # of the check or of the changed solution itself: the learner sees that it is wrong
+            continue
+    known = own.get("EQUIVALENT", {})
+    assert all(len(reason) >= 10 for reason in known.values())
+    assert passed - set(known) == set(), "these changes pass the check"
+    assert set(known) - passed == set(), "these are no changes any more, or they are refused"
+
+
+def test_mutants_change_constants_comparisons_axes_signs_and_the_order_of_log_and_sum():
+    found = mutants("""
+def f(x, axis):
+    ### BEGIN SOLUTION
+    y = -np.log(x).sum(axis=1) / 2
+    if x[0] <= 3 and not axis:
+        return x[:, 1:].log().mean()
+    return y
+    ### END SOLUTION
+""")
+    assert {
+        "y = np.log(x).sum(axis=1) / 2",
+        "y = -np.log(x.sum(axis=1)) / 2",
+        "y = -np.log(x).sum(axis=0) / 2",
+        "y = -np.log(x).mean(axis=1) / 2",
+        "y = -np.log(x).sum(axis=1) * 2",
+        "y = 2 / -np.log(x).sum(axis=1)",
+        "y = -np.log(x).sum(axis=1) / 3",
+        "if x[0] < 3 and (not axis):",
+        "if x[0] >= 3 and (not axis):",
+        "if x[0] <= 4 and (not axis):",
+        "if x[0] <= 3 or not axis:",
+        "if x[0] <= 3 and axis:",
+        "return x[:, 2:].log().mean()",
+        "return x[:, 1:].mean().log()",
+    } <= set(found)
+    assert all("return y" in source for source in found.values())
+    assert len({*found.values()}) == len(found)
 
 
 def solve(sheet: nbformat.NotebookNode, solution: Path, skip: str) -> nbformat.NotebookNode:

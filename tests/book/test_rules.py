@@ -320,7 +320,7 @@ def sheet(template):
 
 def test_the_template_of_a_sheet_keeps_its_rule(sheet):
     assert rules.sheet_has_every_kind in rules.rules_of(sheet[0])
-    assert rules.sheet_has_every_kind not in rules.rules_of(ROOT / "solutions" / "03_attention.py")
+    assert rules.sheet_has_every_kind not in rules.rules_of(ROOT / "exercises" / "03_attention.py")
     assert rules.sheet_has_every_kind(*sheet) == []
 
 
