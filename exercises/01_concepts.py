@@ -22,18 +22,6 @@ codec = CharCodec.train(plays)
 text = np.array(codec.encode(plays))
 
 
-def as_numbers(got, shape, words):
-    """An answer as an array of floats; a check says `words` where it is not numbers of this shape."""
-    try:
-        found = np.asarray(got)
-        found = found.astype(float) if found.dtype.kind in "biufO" else None
-    except (TypeError, ValueError, RuntimeError):
-        found = None
-    assert found is not None, f"{words}; this is {got!r}"
-    assert found.shape == shape, f"{words}; this has the shape {found.shape}"
-    return found
-
-
 # %% [markdown]
 # ## 01.1 · verify · 10 min · ●○○○○ · Bits of a text
 #
@@ -55,7 +43,7 @@ def surprise(p):
 def check_surprise(surprise):
     def at(p):
         words = "two numbers for the whole text, bits per symbol and perplexity: average over the symbols"
-        return as_numbers(course.attempt(surprise, np.array(p, dtype=float)), (2,), words)
+        return course.numbers(course.attempt(surprise, np.array(p, dtype=float)), words, (2,))
 
     bits, perplexity = at([1 / 2, 1 / 4, 1 / 8, 1 / 8])
     assert bits >= 0, "a surprise is never negative: the logarithm of a probability is, so change its sign"
@@ -120,7 +108,7 @@ def check_smooth(smooth):
         counts = np.array(counts)
         with np.errstate(all="ignore"):
             got = course.attempt(smooth, counts, alpha)
-        return as_numbers(got, counts.shape, f"one probability for each count: numbers of the shape {counts.shape}")
+        return course.numbers(got, f"one probability for each count: numbers of the shape {counts.shape}", counts.shape)
 
     p = at([[3, 1, 0], [0, 0, 0]], 0.5)
     assert np.isfinite(p).all(), "0 / 0: a context that was never seen needs its alpha too, above and below"
@@ -178,7 +166,7 @@ def check_temper(temper):
     def at(p, temperature):
         with np.errstate(all="ignore"):
             got = course.attempt(temper, np.array(p, dtype=float), temperature)
-        return as_numbers(got, (len(p),), f"one probability for each of the {len(p)} symbols")
+        return course.numbers(got, f"one probability for each of the {len(p)} symbols", (len(p),))
 
     p = [0.6, 0.3, 0.1, 0.0]
     cold = at(p, 0.5)
@@ -259,7 +247,7 @@ def check_mix(mix):
     def at(counts, lower, strength):
         with np.errstate(all="ignore"):
             got = course.attempt(mix, np.array(counts), np.array(lower), strength)
-        return as_numbers(got, (len(lower),), f"one probability for each of the {len(lower)} symbols")
+        return course.numbers(got, f"one probability for each of the {len(lower)} symbols", (len(lower),))
 
     lower, few = [0.5, 0.3, 0.2], [3, 1, 0]
     none, some, many = at([0, 0, 0], lower, 4.0), at(few, lower, 4.0), at([3_000_000, 1_000_000, 0], lower, 4.0)
@@ -523,7 +511,7 @@ def check_temperature_for(temperature_for):
     def at(share, wanted):
         with np.errstate(all="ignore"):
             got = course.attempt(temperature_for, share, wanted)
-        return float(as_numbers(got, (), "one number, the temperature"))
+        return float(course.numbers(got, "one number, the temperature", ()))
 
     t = at(0.75, 0.9)
     assert not np.isclose(t, 0.75 / 0.9), "a temperature works on odds, not on shares: 0.75 is 3 : 1 and 0.9 is 9 : 1"
@@ -592,7 +580,7 @@ def check_restrict(restrict):
     def at(p, allowed):
         with np.errstate(all="ignore"):
             got = course.attempt(restrict, np.array(p, dtype=float), np.array(allowed, dtype=bool))
-        return as_numbers(got, (len(p),), f"one probability for each of all {len(p)} symbols")
+        return course.numbers(got, f"one probability for each of all {len(p)} symbols", (len(p),))
 
     got = at([0.4, 0.1, 0.2, 0.3], [True, False, True, False])
     assert got[1] == got[3] == 0, f"what is not allowed gets 0, exactly: not {got}"
@@ -643,7 +631,7 @@ def check_walk(walk):
         words = f"return the line and whether it got stuck, not {got!r}"
         assert isinstance(got, (tuple, list)) and len(got) == 2, words
         assert isinstance(got[1], (bool, np.bool_)), f"stuck is True or False, not {got[1]!r}"
-        line = as_numbers(got[0], (getattr(got[0], "__len__", int)(),), "the line is a list of symbols")
+        line = course.numbers(got[0], "the line is a list of symbols", (getattr(got[0], "__len__", int)(),))
         return [int(symbol) for symbol in line], bool(got[1])
 
     alike = lambda line: [0.25] * 4
@@ -703,7 +691,7 @@ def check_homeward(homeward):
         moves = np.array(moves, dtype=bool)
         shape = (length + 1, len(moves))
         got = course.attempt(homeward, moves, home, length)
-        got = as_numbers(got, shape, f"a row for each number of symbols from 0 to {length}: the shape {shape}")
+        got = course.numbers(got, f"a row for each number of symbols from 0 to {length}: the shape {shape}", shape)
         assert np.isin(got, (0, 1)).all(), f"True or False, not how many ways there are: {got}"
         return got.astype(bool).tolist()
 
@@ -814,7 +802,7 @@ def check_mended(mended):
     def at(ids, V, k, alpha):
         with np.errstate(all="ignore"):
             got = course.attempt(mended, [int(s) for s in ids], V, k, alpha)
-        return float(as_numbers(got, (), "one number, the bits per symbol"))
+        return float(course.numbers(got, "one number, the bits per symbol", ()))
 
     coins = np.random.default_rng(0).integers(0, 2, 400)
     for k in (0, 4, 8):
@@ -903,7 +891,7 @@ def check_remember(remember):
         for gram, n in memory.items():
             assert isinstance(gram, str), f"a gram is a text, not {gram!r}"
             assert 1 <= len(gram) <= 9, f"a gram has 1 to 9 characters, not {len(gram)}: {gram!r}"
-            n = as_numbers(n, (), f"to {gram!r} belongs one number")
+            n = course.numbers(n, f"to {gram!r} belongs one number", ())
             assert 0 < n < np.inf, f"to {gram!r} belongs a finite number above 0, not {n}"
         strange = set("".join(memory)) - set(text)
         assert not strange, f"{sorted(strange)} never stood in the text: nothing can be remembered of it"

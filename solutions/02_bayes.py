@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 02 · Bayes' formula: exercises
 #
-# Run the first cell, then take the exercises in any order. *Verify*: write what the chapter derived. *Modify*: change
-# it. *Investigate*: find out something that the chapter did not say. *Build*: a whole machine, in steps. *Debug*: find
+# Run the cells before the first exercise, then take the exercises in any order. *Verify*: write what the chapter derived. *Modify*:
+# change it. *Investigate*: find out something that the chapter did not say. *Build*: a whole machine, in steps. *Debug*: find
 # a fault by measuring. *Challenge*: an open score. Each check tells you what it expected; when it is silent, you are
 # done, and the cell below it plays with what you wrote.
 
@@ -22,6 +22,7 @@ from aigc.codecs.text import CharCodec
 from aigc.models import ngram
 
 
+# %%
 def black_and_white(split):
     images, digit = data.digits(split)
     return (images > 127).reshape(len(images), -1).astype(float), digit
@@ -32,12 +33,14 @@ theta = np.array([(ink[digit == y].sum(0) + 0.5) / ((digit == y).sum() + 1) for 
 images, answer = black_and_white("test")
 
 
+# %%
 def sentences(split):
     spoken = re.sub(r"^[^a-z\n]+:$", "", data.shakespeare(split), flags=re.MULTILINE).lower()
     parts = [re.findall(r"[a-z][a-z']*", part) for part in re.split(r"[.?!;:]|--|\n\n", spoken)]
     return [part for part in parts if part]
 
 
+# %%
 # what 02.10 needs: the chapter's typist, and what may be learnt from
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 read, single, double = sentences("train"), Counter(), Counter()
@@ -49,6 +52,7 @@ place = {c: (x + 0.4 * y, y) for y, row in enumerate(rows) for x, c in enumerate
 beside = {a: [b for b in sorted(place) if a != b and math.dist(place[a], place[b]) < 1.25] for a in place}
 
 
+# %%
 def typist(word, rng):
     if len(word) < 2 or rng.random() > 0.1:
         return word
@@ -67,17 +71,11 @@ rng = np.random.default_rng(1)
 copied = [(word, typist(word, rng)) for part in sentences("validation") for word in part]
 
 
+# %%
 def received(shape, what, function, *arguments):
-    """For the checks: what a function returns, as an array of this shape; or, in words, what was expected."""
+    """For the checks: what a function returns, as numbers of this shape, without NumPy's warnings on the way."""
     with np.errstate(all="ignore"):
-        got = course.attempt(function, *arguments)
-    kind = type(got).__name__
-    try:
-        got = np.asarray(got, dtype=float)
-    except (TypeError, ValueError, RuntimeError):
-        raise AssertionError(f"{what}: return numbers, of the shape {shape}; this was of the type {kind}") from None
-    assert got.shape == shape, f"{what}: the shape {shape}, not {got.shape}"
-    return got
+        return course.numbers(course.attempt(function, *arguments), what, shape)
 
 
 def table(what, function, *arguments):
@@ -1420,7 +1418,7 @@ for typed in ("ded", "hsi", "king"):
 # a list of 1 (heads) and 0, from none to a hundred. Returns the posterior after all tosses, (C,).
 
 
-# %% nbgrader={"grade": false, "grade_id": "02-9", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %%
 def calibration(listener, n, prior=(0.5, 0.3, 0.2), heads=(0.8, 0.5, 0.3)):
     """How sure a listener is of its favourite after n tosses, on average, and how often it is right."""
     prior, heads, sure, right = np.array(prior), np.array(heads), 0.0, 0.0
@@ -1436,6 +1434,7 @@ def chance(heads, tosses):
     return heads ** sum(tosses) * (1 - heads) ** (len(tosses) - sum(tosses))
 
 
+# %% nbgrader={"grade": false, "grade_id": "02-9", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def listener(prior, heads, tosses):
     belief, heard = np.array(prior), []
     for toss in tosses:

@@ -22,19 +22,6 @@ model, vocab = released.load("shakespeare")
 codec = CharCodec(vocab)
 unread = torch.tensor(codec.encode(data.shakespeare("validation")[:20_000]))
 
-
-def numbers(answer, expected):
-    """An answer of any kind as a NumPy array, of float64 or of booleans; where it is none, what was expected."""
-    try:
-        if isinstance(answer, (list, tuple)):
-            answer = [numbers(part, expected) for part in answer]
-        array = np.asarray(answer.detach().cpu() if torch.is_tensor(answer) else answer)
-    except (TypeError, ValueError):
-        array = np.asarray("no numbers")
-    assert array.dtype.kind in "biuf", f"{expected}, not a {type(answer).__name__} of something else"
-    return array if array.dtype.kind == "b" else array.astype(float)
-
-
 # %% [markdown]
 # ## 03.1 · verify · 10 min · ●●○○○ · Attention
 #
@@ -60,7 +47,7 @@ def check_attention(attention):
     def at(q, k, v):
         wanted = (*q.shape[:-1], v.shape[-1])
         words = f"an answer of D features for each query: {wanted}"
-        got = numbers(course.attempt(attention, q, k, v), words)
+        got = course.numbers(course.attempt(attention, q, k, v), words)
         assert got.shape == wanted, f"{words}, not {got.shape}"
         return got
 
@@ -196,7 +183,7 @@ def hidden(T, context):
 def check_hidden(hidden):
     def at(T, context):
         words = f"a square of True and False, ({T}, {T}): compare, do not multiply"
-        mask = numbers(course.attempt(hidden, T, context), words)
+        mask = course.numbers(course.attempt(hidden, T, context), words)
         assert mask.shape == (T, T), f"{words}; this has the shape {mask.shape}"
         assert mask.dtype == bool, f"{words}; this holds numbers"
         return mask
@@ -287,7 +274,7 @@ def next_letter(logits, ids):
 # %% nbgrader={"grade": true, "grade_id": "03-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_next_letter(next_letter):
     def at(logits, ids):
-        got = numbers(course.attempt(next_letter, logits, ids), "one number for all letters of all texts")
+        got = course.numbers(course.attempt(next_letter, logits, ids), "one number for all letters of all texts")
         assert got.ndim == 0, f"one number for all letters of all texts, not the shape {got.shape}"
         assert not np.isnan(got), "this is not a number: an exponential has overflowed; stay among logarithms"
         return float(got)
@@ -416,7 +403,7 @@ with torch.inference_mode():
 # `q`, `k`: (T, d), d even; `v`: (T, D); `context`: from 1. Returns (T, D).
 
 
-# %% nbgrader={"grade": false, "grade_id": "03-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %%
 def turn(x, place):
     """x: (d,), turned as it has to be at this place, a whole number."""
     return gpt.rotate(x[None], gpt.turns(torch.tensor([place]), gpt.frequencies(len(x))))[0]
@@ -428,6 +415,7 @@ def asked(query, kept):
     return (keys @ query / len(query) ** 0.5).softmax(0) @ values
 
 
+# %% nbgrader={"grade": false, "grade_id": "03-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def stream(q, k, v, context):
     kept, answers = [], []
     for query, key, value in zip(q, k, v):
@@ -450,7 +438,7 @@ def mended(q, k, v, context):
 # %% nbgrader={"grade": true, "grade_id": "03-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_mended(mended):
     def at(q, k, v, context):
-        got = numbers(course.attempt(mended, q, k, v, context), f"an answer for each place: {tuple(v.shape)}")
+        got = course.numbers(course.attempt(mended, q, k, v, context), f"an answer for each place: {tuple(v.shape)}")
         assert got.shape == v.shape, f"an answer for each place: {tuple(v.shape)}, not {got.shape}"
         return got
 
@@ -588,7 +576,7 @@ def check_split(split):
     def at(B, T, C, heads):
         b, t, c = torch.meshgrid(torch.arange(B), torch.arange(T), torch.arange(C), indexing="ij")
         x = 100 * b + 10 * t + c  # each number tells its batch, its place, its feature
-        got = numbers(course.attempt(split, x, heads), "four axes (B, heads, T, C / heads)")
+        got = course.numbers(course.attempt(split, x, heads), "four axes (B, heads, T, C / heads)")
         words = f"the heads are not separated: four axes (B, heads, T, C / heads), not {got.shape}"
         assert got.ndim == 4, words
         exchanged = (B, T, heads, C // heads)
@@ -691,7 +679,7 @@ def turned(x, place):
 def check_turned(turned):
     def several(x, place):
         words = f"the shape of x stays as it is: {tuple(x.shape)}"
-        got = numbers(course.attempt(turned, x, torch.tensor(place)), words)
+        got = course.numbers(course.attempt(turned, x, torch.tensor(place)), words)
         assert got.shape == x.shape, f"{words}, not {got.shape}"
         return got
 
@@ -830,7 +818,7 @@ def variety(ids, vocab):
 def check_variety(variety):
     def at(ids, vocab):
         words = f"one number for each symbol of the vocabulary, {vocab}"
-        got = numbers(course.attempt(variety, np.array(ids, dtype=int), vocab), words)
+        got = course.numbers(course.attempt(variety, np.array(ids, dtype=int), vocab), words)
         assert got.shape == (vocab,), f"{words}, not the shape {got.shape}"
         return got.astype(float).tolist()
 
@@ -956,7 +944,7 @@ def calibrate(logits, ids):
 # %% nbgrader={"grade": true, "grade_id": "03-8-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_calibrate(calibrate):
     def at(logits, ids):
-        got = numbers(course.attempt(calibrate, logits, ids), "one number, the temperature")
+        got = course.numbers(course.attempt(calibrate, logits, ids), "one number, the temperature")
         assert got.ndim == 0, f"one number, the temperature, not the shape {got.shape}"
         assert np.isfinite(got), "this is not a number: an exponential has overflowed; stay among logarithms"
         return float(got)
@@ -1130,7 +1118,7 @@ def transplant(ids, keep):
 def check_transplant(transplant):
     def at(ids, keep):
         words = f"the texts keep their length: {tuple(ids.shape)}"
-        got = numbers(course.attempt(transplant, ids, keep), words)
+        got = course.numbers(course.attempt(transplant, ids, keep), words)
         assert got.shape == ids.shape, f"{words}, not {got.shape}, where {keep} letters are kept"
         return got
 
@@ -1285,7 +1273,7 @@ def check_project(project):
         answer = course.attempt(project, x, {"query_key_value": matrix}, heads)
         assert not isinstance(answer, (str, dict)) and np.ndim(answer) != 0 or isinstance(answer, tuple), words
         assert len(answer) == 3, f"{words}; these are {len(answer)}"
-        parts = [numbers(part, words) for part in answer]
+        parts = [course.numbers(part, words) for part in answer]
         shapes = [part.shape for part in parts]
         assert all(shape == wanted[1:] for shape in shapes), f"{words}; these are {shapes}"
         return parts
@@ -1405,7 +1393,7 @@ def check_exchange(exchange):
     def at(q, k, v, context):
         B, heads, T, d = q.shape
         words = f"heads side by side again, (B, T, heads * d): {(B, T, heads * d)}"
-        got = numbers(course.attempt(exchange, q, k, v, context), words)
+        got = course.numbers(course.attempt(exchange, q, k, v, context), words)
         assert got.shape == (B, T, heads * d), f"{words}, not {got.shape}"
         assert np.isfinite(got).all(), "not a number: does a place see nothing at all, or did an exponential overflow?"
         return got
@@ -1540,7 +1528,7 @@ def block(x, w, heads, context):
 def check_block(block):
     def at(x, w, heads, context):
         words = f"a block keeps the shape of x, {tuple(x.shape)}"
-        got = numbers(course.attempt(block, x, w, heads, context), words)
+        got = course.numbers(course.attempt(block, x, w, heads, context), words)
         assert got.shape == x.shape, f"{words}, not {got.shape}"
         return got
 
@@ -1729,7 +1717,7 @@ def remember(logits, ids):
 def check_remember(remember):
     def at(logits, ids):
         words = f"a probability of each letter at each place: {tuple(logits.shape)}"
-        got = numbers(course.attempt(remember, logits, ids), words)
+        got = course.numbers(course.attempt(remember, logits, ids), words)
         assert got.shape == logits.shape, f"{words}, not {got.shape}"
         assert np.isfinite(got).all(), "some of these are no finite numbers"
         assert (got >= 0).all(), "a probability is never negative; are these logarithms?"
@@ -1816,4 +1804,4 @@ ALTERNATIVES = {
 # %%
 answers = {"the GPT alone": said.softmax(-1), "ours": simple(said, came), "yours": remember(said, came)}
 for name, p in answers.items():
-    print(f"{name}: {-np.log2(numbers(p, '(N, V)')[np.arange(len(came)), came]).mean():.2f} bits per letter")
+    print(f"{name}: {-np.log2(course.numbers(p, '(N, V)')[np.arange(len(came)), came]).mean():.2f} bits per letter")

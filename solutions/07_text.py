@@ -25,15 +25,6 @@ codec = CharCodec(vocab)
 # Of the letter after each letter of a text, (T, V), in nats:
 next_logits = torch.inference_mode()(lambda text: model(torch.tensor([codec.encode(text)]))[0])
 
-
-def as_numbers(answer, what):
-    """An answer as an array, whether it is a tensor, an array, a list or a number; or the check says what it wanted."""
-    try:
-        return np.asarray(answer.detach().double() if isinstance(answer, torch.Tensor) else answer, dtype=float)
-    except (TypeError, ValueError, RuntimeError):
-        raise AssertionError(f"expected {what}, not {type(answer).__name__}: {str(answer)[:60]}") from None
-
-
 # %% [markdown]
 # ## 07.1 · debug · 20 min · ●●○○○ · Eight texts that are one
 # *[Chapter 07](../chapters/07_text.ipynb), section 5*
@@ -65,7 +56,7 @@ def mended(p, rng):
 def check_mended(mended):
     def at(p, rng):
         p = np.array(p)
-        got = as_numbers(course.attempt(mended, p, rng), "a token for each text")
+        got = course.numbers(course.attempt(mended, p, rng), "a token for each text")
         assert got.shape == (len(p),), f"a token for each text, ({len(p)},), not {got.shape}"
         assert (got == np.floor(got)).all(), f"tokens are whole numbers, not {got[:3]}"
         assert (got >= 0).all() and (got < p.shape[1]).all(), f"tokens are 0 to {p.shape[1] - 1}, not {set(got)}"
@@ -238,7 +229,7 @@ def nucleus(p, top_p):
 def check_nucleus(nucleus):
     def at(p, top_p):
         p = torch.as_tensor(p)
-        got = as_numbers(course.attempt(nucleus, p, top_p), "a probability for each token")
+        got = course.numbers(course.attempt(nucleus, p, top_p), "a probability for each token")
         shape = tuple(p.shape)
         assert got.shape == shape, f"a place for each token, with 0 where it was dropped: {shape}, not {got.shape}"
         return got
@@ -414,7 +405,7 @@ def check_word_perplexity(word_perplexity):
         far = f"{len(nats)} tokens are too many for a product: add their nats, and take one exponential at the end"
         try:
             with np.errstate(all="ignore"):
-                got = as_numbers(course.attempt(word_perplexity, np.array(nats), words), "one number")
+                got = course.numbers(course.attempt(word_perplexity, np.array(nats), words), "one number")
         except ArithmeticError:
             raise AssertionError(far) from None
         assert got.ndim == 0, f"one number for the whole text, not the shape {got.shape}: add up its tokens"
@@ -526,7 +517,7 @@ def penalise(logits, ids, penalty):
 def check_penalise(penalise):
     def at(logits, ids, penalty):
         logits = torch.tensor(logits)
-        got = as_numbers(course.attempt(penalise, logits, list(ids), penalty), "a logit for each token")
+        got = course.numbers(course.attempt(penalise, logits, list(ids), penalty), "a logit for each token")
         assert got.shape == logits.shape, f"one logit for each token of the vocabulary: {tuple(logits.shape)}"
         return got
 
@@ -671,7 +662,7 @@ def check_pad_left(pad_left):
     def at(rows, pad):
         got = course.attempt(pad_left, [list(row) for row in rows], pad)
         assert isinstance(got, tuple | list) and len(got) == 2, "return two tensors: the tokens, and their mask"
-        ids, mask = (as_numbers(one, "rows of one length, a rectangle") for one in got)
+        ids, mask = (course.numbers(one, "rows of one length, a rectangle") for one in got)
         shape = (len(rows), max(map(len, rows)))
         assert ids.shape[1:] != (min(map(len, rows)),) or len({*map(len, rows)}) == 1, (
             "the rows were cut to the shortest: fill the short ones up to the longest"
@@ -851,7 +842,7 @@ def check_beam(beam):
         asked.clear()
         got = course.attempt(beam, counted, prefix, length, width)
         assert isinstance(got, tuple | list) and len(got) == 2, "return the best text and its logarithm of p"
-        text, score = as_numbers(got[0], "a text, as a tuple of tokens"), as_numbers(got[1], "one number, ln p")
+        text, score = course.numbers(got[0], "a text, as a tuple of tokens"), course.numbers(got[1], "one number, ln p")
         assert score.ndim == 0, f"one number, the ln p of the whole text, not the shape {score.shape}"
         whole = len(prefix) + length
         assert text.shape == (whole,), f"{len(prefix)} tokens of prefix and {length} steps: {whole}, not {text.shape}"
@@ -1080,7 +1071,7 @@ def expected_best(rewards, n):
 def check_expected_best(expected_best):
     def at(rewards, n):
         with np.errstate(all="ignore"):
-            got = as_numbers(course.attempt(expected_best, np.array(rewards, dtype=float), n), "one number")
+            got = course.numbers(course.attempt(expected_best, np.array(rewards, dtype=float), n), "one number")
         assert got.ndim == 0, f"one number, the mean over all sets of n, not the shape {got.shape}"
         return float(got)
 
@@ -1272,7 +1263,7 @@ def check_merge(merge):
         assert isinstance(got, tuple | list) and len(got) == 2, (
             "return two things: the matrix, and how many were trained"
         )
-        matrix, trained = as_numbers(got[0], "a matrix"), as_numbers(got[1], "how many numbers were trained")
+        matrix, trained = course.numbers(got[0], "a matrix"), course.numbers(got[1], "how many numbers were trained")
         assert trained.ndim == 0, f"one whole number, of the two matrices together, not the shape {trained.shape}"
         assert matrix.shape == W.shape, f"the merged matrix has the shape of W, {tuple(W.shape)}, not {matrix.shape}"
         return matrix, float(trained)
@@ -1419,7 +1410,7 @@ def fresh(ids, V, n):
 # %% nbgrader={"grade": true, "grade_id": "07-9-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 def check_fresh(fresh):
     def at(ids, V, n):
-        got = as_numbers(course.attempt(fresh, list(ids), V, n), "a truth value for each token")
+        got = course.numbers(course.attempt(fresh, list(ids), V, n), "a truth value for each token")
         assert got.shape == (V,), f"a truth value for each of the {V} tokens, not {got.shape}"
         assert set(got.tolist()) <= {0, 1}, f"truth values, not {set(got.tolist())}"
         return {i for i in range(V) if not got[i]}
@@ -1533,7 +1524,10 @@ def check_narrowed(narrowed):
         logits, may = torch.tensor(logits), torch.tensor(may)
         got = course.attempt(narrowed, logits, may, top_p)
         assert isinstance(got, tuple | list) and len(got) == 2, "return two things: probabilities, and the wall in bits"
-        p, bits = as_numbers(got[0], "a probability for each token"), as_numbers(got[1], "one number, the wall in bits")
+        p, bits = (
+            course.numbers(got[0], "a probability for each token"),
+            course.numbers(got[1], "one number, the wall in bits"),
+        )
         assert p.shape == logits.shape, f"a probability for each token, {tuple(logits.shape)}, not {p.shape}"
         assert bits.ndim == 0, f"one number, the wall in bits, not the shape {bits.shape}"
         return p, float(bits)
@@ -1698,7 +1692,7 @@ def check_compose(compose):
         asked.clear()
         got = course.attempt(compose, ask, list(prompt), end, length, n, top_p, rng)
         assert isinstance(got, tuple | list) and len(got) == 2, "return two things: what was written, and its walls"
-        text, bits = as_numbers(got[0], "a list of tokens"), as_numbers(got[1], "one number, the walls in bits")
+        text, bits = course.numbers(got[0], "a list of tokens"), course.numbers(got[1], "one number, the walls in bits")
         assert text.ndim == 1 and bits.ndim == 0, "a list of tokens, and one number: the walls of all of them together"
         text = text.astype(int).tolist()
         assert text[: len(prompt)] != prompt or len(text) <= length, "the prompt is not written: leave it away"
@@ -1937,7 +1931,7 @@ def check_rule(rule):
 
     def at(p, texts):
         ids = torch.tensor([codec.encode(text) for text in texts])
-        got = as_numbers(course.attempt(rule, p.clone(), ids), "probabilities, (B, V)")
+        got = course.numbers(course.attempt(rule, p.clone(), ids), "probabilities, (B, V)")
         assert got.shape == p.shape, f"probabilities for each text and each letter, {tuple(p.shape)}, not {got.shape}"
         assert np.isfinite(got).all(), "nan or inf came out: was everything forbidden, and then divided by a sum of 0?"
         assert (got >= 0).all(), "a probability is never below zero: these look like logits, or their logarithms"

@@ -274,3 +274,28 @@ def test_attempt_ends_what_never_would_even_if_it_catches_everything(monkeypatch
         with pytest.raises(AssertionError, match="`endless` was stopped after 0.3 s"):
             course.attempt(endless)
     assert course.attempt(lambda: sum(range(1000))) == 499500
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [[1, 2], (1.0, 2.0), np.array([1, 2], np.float32), torch.tensor([1, 2]), [torch.tensor(1), torch.tensor(2)]],
+)
+def test_numbers_takes_any_container(answer):
+    got = course.numbers(answer, "two numbers", (2,))
+    assert got.dtype == np.float64 and got.tolist() == [1, 2]
+
+
+def test_numbers_leaves_truth_values_what_they_are_and_a_number_without_axes():
+    assert course.numbers(torch.tensor([True, False]), "").dtype == bool
+    assert course.numbers(3, "").shape == () and course.numbers(torch.tensor(2.5, requires_grad=True), "") == 2.5
+
+
+@pytest.mark.parametrize("answer", [None, "12", {1: 2}, [[1], [2, 3]], 1j, object(), [None]])
+def test_numbers_says_what_was_expected_where_there_are_none(answer):
+    with pytest.raises(AssertionError, match="two numbers: return numbers; this was of the type"):
+        course.numbers(answer, "two numbers")
+
+
+def test_numbers_says_which_shape_was_expected():
+    with pytest.raises(AssertionError, match=r"two numbers: the shape \(2,\), not \(3,\)"):
+        course.numbers([1, 2, 3], "two numbers", (2,))

@@ -273,6 +273,9 @@ def test_lab_looks_at_the_sheets_once_for_each_state_of_them(course, monkeypatch
     update(course)
     setup.sheets()
     assert len(calls) == 2
+    (course / "my" / "09_tiny.ipynb").unlink()  # moved away, to have a new one
+    setup.sheets()
+    assert len(calls) == 3 and (course / "my" / "09_tiny.ipynb").exists()
 
 
 def test_check_tells_each_exercise_and_trusts_only_the_checks_of_the_course(course, capsys):

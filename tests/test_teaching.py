@@ -1,6 +1,7 @@
 """docs/teaching.md, by its own command lines: two learners, exact marks, nothing hidden in what they get back."""
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -94,5 +95,7 @@ def numbers(path):
 
 
 def test_nbgraders_buttons_are_where_one_teaches_only():
-    config = ROOT / "tools" / "lab" / "labconfig" / "page_config.json"
-    assert '"nbgrader": true' in config.read_text(encoding="utf-8").partition("disabledExtensions")[2]
+    page = json.loads((ROOT / "tools" / "lab" / "labconfig" / "page_config.json").read_text(encoding="utf-8"))
+    installed = Path(sys.prefix, "share", "jupyter", "labextensions").glob("**/package.json")
+    names = {json.loads(path.read_text(encoding="utf-8"))["name"] for path in installed if "static" not in path.parts}
+    assert [name for name in names if "nbgrader" in name] == list(page["disabledExtensions"])

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from . import notebooks
 from .exercises import derived, told
-from .notebooks import EXERCISE, read, write
+from .notebooks import EXERCISE, prose, read, write
 from .processors import environment
 
 LIMIT = 120  # seconds for one cell
@@ -57,8 +57,11 @@ def origin(mine: NotebookNode) -> dict:
 
 def written(mine: NotebookNode) -> list[NotebookNode]:
     """The cells into which somebody has written since the copy was made."""
-    known = origin(mine)["cells"]
-    return [cell for cell in mine.cells if cell.source.strip() and known.get(key(cell)) != said(cell)]
+    return [cell for cell in mine.cells if changed(cell, origin(mine)["cells"])]
+
+
+def changed(cell: NotebookNode, known: dict[str, str]) -> bool:
+    return bool(cell.source.strip()) and known.get(key(cell)) != said(cell)
 
 
 def carried(mine: NotebookNode, sheet: NotebookNode) -> NotebookNode:
@@ -71,11 +74,10 @@ def carried(mine: NotebookNode, sheet: NotebookNode) -> NotebookNode:
     known, before, follow = origin(mine)["cells"], None, {}
     for cell in mine.cells:
         name, new = key(cell), places.get(key(cell))
-        changed = cell.source.strip() and known.get(name) != said(cell)
         answer = cell.metadata.get("nbgrader", {}).get("solution") or "prediction" in cell.metadata.get("tags", [])
-        if changed and new is not None and (answer or known.get(name) == said(new)):
+        if changed(cell, known) and new is not None and (answer or known.get(name) == said(new)):
             new.source = cell.source
-        elif changed and (new is None or said(new) != said(cell)):
+        elif changed(cell, known) and (new is None or said(new) != said(cell)):
             own = nbformat.from_dict(cell)
             own.metadata, own.id = nbformat.from_dict({}), f"own-{len(follow)}-{said(cell)}"
             follow.setdefault(before, []).append(own)
@@ -122,7 +124,8 @@ def fetch(stem: str) -> str:
 def examine(stem: str) -> list[tuple[str, str, str]]:
     """(number, title, outcome) of each check of a learner's sheet, which is run with the checks of the course."""
     mine = nbformat.read(notebooks.ROOT / "my" / f"{stem}.ipynb", 4)
-    ours = {key(cell): cell for cell in course_sheet(stem).cells if cell.metadata.get("nbgrader", {}).get("grade")}
+    sheet = course_sheet(stem)
+    ours = {key(cell): cell for cell in sheet.cells if cell.metadata.get("nbgrader", {}).get("grade")}
     for cell in mine.cells:
         if key(cell) in ours:
             cell.source = ours[key(cell)].source
@@ -131,9 +134,7 @@ def examine(stem: str) -> list[tuple[str, str, str]]:
         resources={"metadata": {"path": str(notebooks.ROOT / "my")}},
     )  # fmt: skip
     client.execute(env=environment("here"))
-    titles = {}
-    for cell in course_sheet(stem).cells:
-        titles |= {found[1]: found[5] for found in EXERCISE.finditer(cell.source) if cell.cell_type == "markdown"}
+    titles = {found[1]: found[5] for found in EXERCISE.finditer(prose(sheet))}
     outcomes = {key(cell): outcome(cell) for cell in mine.cells if key(cell) in ours}
     rows = []
     for name in ours:

@@ -82,6 +82,9 @@ def execute(notebook: nbformat.NotebookNode, folder: Path, row: str = "here", **
     for cell in notebook.cells:
         if cell.cell_type == "code":  # a widget without its state is an error message
             cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":  # where the course lies on this machine is nobody's business
+                output.traceback = [line.replace(f"{ROOT}{os.sep}", "") for line in output.traceback]
 
 
 def write(notebook: nbformat.NotebookNode, path: Path) -> None:

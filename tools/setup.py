@@ -106,10 +106,11 @@ def test(arguments):
 
 
 def sheets():
-    """Once for each state of the course's sheets: puts into my/ what a learner does not have yet."""
+    """Puts into my/ what a learner does not have yet; no Python is started where that is nothing."""
     derived, seen = ROOT / "exercises" / "derived.json", ROOT / "my" / ".seen"
     state = digest(derived.read_bytes()) if derived.exists() else ""
-    if not state or seen.exists() and seen.read_text() == state:
+    there = all((ROOT / "my" / path.name).exists() for path in (ROOT / "exercises").glob("*.ipynb"))
+    if not state or there and seen.exists() and seen.read_text() == state:
         return
     if run([python(), "-m", "tools.my"]) == 0:
         seen.write_text(state)

@@ -10,6 +10,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from . import notebooks
+from .exercises import CONFIG as OURS
 from .exercises import derive
 from .notebooks import read, write
 
@@ -24,7 +25,7 @@ from nbgrader.preprocessors import ClearHiddenTests, GetGrades, NbGraderPreproce
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "aigc"
 c.CourseDirectory.root = str(Path(__file__).resolve().parent)
-c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("your turn")'}
+c.ClearSolutions.code_stub = STUB
 c.ExecutePreprocessor.timeout = 300  # seconds a cell
 c.ExecutePreprocessor.interrupt_on_timeout = True  # what never ends earns nothing, and the next cell is graded
 # Collected are files named STUDENT_NN_slug.ipynb, as ada_01_concepts.ipynb; a student's name has no underscore.
@@ -69,7 +70,7 @@ def main(arguments: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "nbgrader_config.py"
     if not config.exists():
-        config.write_text(CONFIG, encoding="utf-8")
+        config.write_text(CONFIG.replace("STUB", repr(OURS.ClearSolutions.code_stub)), encoding="utf-8")
     for solution in notebooks.sources([]):
         if solution.parent.name == "solutions":
             target = folder / "source" / solution.stem / f"{solution.stem}.ipynb"

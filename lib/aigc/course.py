@@ -108,6 +108,7 @@ def attempt(function: Callable, *arguments):
     Raises AssertionError, in words, where nothing came back, an argument was changed, or PATIENCE was too short; what
     the function itself raises passes through.
     """
+    __tracebackhide__ = True  # a learner reads where the own code fails, not through which of ours it was called
     name = f"`{getattr(function, '__name__', 'the function')}`"
     before, expired = _content(arguments), []
     here, lock = threading.get_ident(), threading.Lock()
@@ -136,6 +137,26 @@ def attempt(function: Callable, *arguments):
     assert answer is not None, f"nothing came back: {name} has to `return` its answer, whatever it was given"
     assert _content(arguments) == before, f"{name} changed what it was given: work on a copy, nothing in place"
     return answer
+
+
+def numbers(answer, words: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """A learner's answer of any kind (tensor, array, list of these, number) as an array of float64, or of booleans.
+
+    words: what was expected. Raises AssertionError, with these words, where the answer is no numbers or, if a shape is
+    given, has another one.
+    """
+    __tracebackhide__ = True
+    kind = type(answer).__name__
+    try:
+        if isinstance(answer, (list, tuple)) and any(isinstance(part, torch.Tensor) for part in answer):
+            answer = [numbers(part, words) for part in answer]
+        array = np.asarray(answer.detach().cpu() if isinstance(answer, torch.Tensor) else answer)
+        array = array if array.dtype.kind == "b" else array.astype(float) if array.dtype.kind in "iuf" else None
+    except (TypeError, ValueError, RuntimeError):
+        array = None
+    assert array is not None, f"{words}: return numbers; this was of the type {kind}"
+    assert shape is None or array.shape == shape, f"{words}: the shape {shape}, not {array.shape}"
+    return array
 
 
 class _TooLong(BaseException):

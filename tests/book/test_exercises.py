@@ -26,10 +26,15 @@ class Sheet:
 
     def __init__(self, path: Path):
         self.path, self.cells, self.kinds = path, [], {}
-        kind = ""
+        self.needed = []  # all but what plays with an answer, behind its check
+        kind, checked = "", False
         for cell in read(path).cells:
-            kind = found[2] if (found := notebooks.EXERCISE.search(cell.source.replace("NN", "99"))) else kind
+            if found := notebooks.EXERCISE.search(cell.source.replace("NN", "99")):
+                kind, checked = found[2], False
             if cell.cell_type == "code":
+                grader = cell.metadata.get("nbgrader")
+                self.needed += [len(self.cells)] if grader or not checked else []
+                checked = checked or bool(grader and grader.grade)
                 self.kinds[len(self.cells)] = kind
                 self.cells.append(cell)
         self.stubs = [cell.source for cell in exercises.derive(path).cells if cell.cell_type == "code"]
@@ -45,13 +50,14 @@ IDS = [f"{stem}-{SHEETS[stem].cells[i].metadata.nbgrader.grade_id}" for stem, i 
 
 @pytest.fixture(scope="module")
 def worlds():
-    """The namespace of each sheet after its first cell, with all that its solutions define."""
+    """The namespace of each sheet with all that it gives and that its solutions define."""
     made = {}
     for stem, sheet in SHEETS.items():
         world = {"__name__": "sheet"}
-        for i, cell in enumerate(sheet.cells):
-            if i == 0 or cell.metadata.get("nbgrader"):
-                exec(compile(cell.source, f"{stem}, code cell {i}", "exec"), world)  # a failing solution fails here
+        for i in sheet.needed:
+            exec(
+                compile(sheet.cells[i].source, f"{stem}, code cell {i}", "exec"), world
+            )  # a failing solution fails here
         made[stem] = world
     return made
 

@@ -110,6 +110,11 @@ BROKEN = [
     (rules.stores_nothing_that_varies, add_output({rules.WIDGET: {}}, output_type="display_data"), "widget"),
     (rules.stores_nothing_that_varies, add_output(output_type="stream", name="stderr", text="Beware"), "Beware"),
     (rules.stores_nothing_that_varies, add_output(output_type="error", ename="KeyError"), "KeyError"),
+    (
+        rules.stores_nothing_that_varies,
+        add_output(output_type="error", ename="KeyError", traceback=["File \x1b[32m/home/x.py:3"]),
+        "a path",
+    ),
     (rules.keeps_the_old_form, edit("## The mathematics", "## Mathematics"), "The mathematics"),
     (rules.keeps_the_old_form, edit("# 01 · ", "# "), "first cell"),
     (rules.starts_and_closes, no_start, "course.start"),
