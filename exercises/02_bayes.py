@@ -1,10 +1,11 @@
 # %% [markdown]
 # # 02 · Bayes' formula: exercises
 #
-# Run the cells before the first exercise, then take the exercises in any order. *Verify*: write what the chapter derived. *Modify*:
-# change it. *Investigate*: find out something that the chapter did not say. *Build*: a whole machine, in steps. *Debug*: find
-# a fault by measuring. *Challenge*: an open score. Each check tells you what it expected; when it is silent, you are
-# done, and the cell below it plays with what you wrote.
+# Run the cells before the first exercise, then take the exercises in any order. *Verify*: write what the chapter
+# derived. *Modify*: change it. *Investigate*: find out something that the chapter did not say. *Build*: a whole
+# machine, in steps. *Debug*: find a fault by measuring. *Challenge*: an open score. No function changes what it is
+# given. Each check tells you what it expected; when it is silent, you are done, and the cell below it plays with what
+# you wrote.
 
 # %%
 import json
@@ -105,6 +106,7 @@ def posterior(prior, likelihood):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_posterior(posterior):
     def at(prior, likelihood):
         return received((len(prior),), "one probability for each x", posterior, np.array(prior), np.array(likelihood))
@@ -162,6 +164,7 @@ def log_posterior(log_prior, log_likelihood):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_log_posterior(log_posterior):
     def at(log_prior, log_likelihood):
         given = np.array(log_likelihood, dtype=float)
@@ -232,6 +235,7 @@ def log_likelihood(theta, image, visible):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_log_likelihood(log_likelihood):
     def at(theta, image, visible):
         given = np.array(theta), np.array(image), np.array(visible)
@@ -314,6 +318,7 @@ def correct(pairs, prior, s):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_correct(correct):
     def at(pairs, prior, s):
         got = float(received((), "return the number of one word", correct, np.array(pairs), np.array(prior), s))
@@ -376,6 +381,7 @@ def turn(table, often):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_turn(turn):
     def at(table, often):
         return received(np.shape(table), "one chance for each pair of letters", turn, np.array(table), np.array(often))
@@ -453,6 +459,7 @@ def guided(score, pull, weight):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_guided(guided):
     def at(score, pull, weight):
         score, pull = np.array(score, dtype=float), np.array(pull, dtype=float)
@@ -536,6 +543,7 @@ def implied_prior(keys):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_implied_prior(implied_prior):
     def at(keys):
         return received((len(keys),), "one number for each position", implied_prior, np.array(keys))
@@ -585,14 +593,16 @@ for spread in (0.0, 0.05, 0.1, 0.2, 0.5):
     keys *= np.sqrt(64) * (1 + spread * rng.normal(size=(100, 1))) / np.linalg.norm(keys, axis=1, keepdims=True)
     p = np.asarray(implied_prior(keys))
     print(f"lengths differ by {spread:.0%}: he believes in {np.exp(-(p * np.log(p)).sum()):.0f} of 100 positions")
-p = np.asarray(implied_prior(rng.normal(size=(100, 64))))
+gaussian = rng.normal(size=(100, 64))
+p, length = np.asarray(implied_prior(gaussian)), np.linalg.norm(gaussian, axis=1)
+print(f"the lengths of Gaussian keys differ by {length.std() / length.mean():.0%}")
 print(f"Gaussian keys: in {np.exp(-(p * np.log(p)).sum()):.0f} of 100 positions; you said: {guess_02_7}")
 
 
 # %% [markdown]
 # <details><summary>What came out: open it when the check is silent</summary>
 #
-# A network that lets the lengths of its keys differ as much as Gaussian numbers do (by about 9% at $d = 64$) is still
+# A network that lets the lengths of its keys differ no more than those of Gaussian numbers do (at $d = 64$) is still
 # near a flat prior. Where lengths differ by a fifth, he has given up most of the positions before he has seen any
 # query; where they differ by a half, he is nearly sure where to look. That is one more reason not to read the rows as
 # beliefs.
@@ -616,6 +626,7 @@ def learn(text):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-8-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_learn(learn):
     at = lambda text: table("from each word to its share", learn, text)
     got = at("one two two two")
@@ -634,6 +645,8 @@ def check_learn(learn):
     assert all(math.isclose(got[word], p) for word, p in wanted.items()), (
         f"well is two of seven words, not {got['well']}"
     )
+    got = at("Café, 诗 poet")
+    assert got.keys() == {"caf", "poet"}, f"letters are those from a to z: é and 诗 end a word; not {sorted(got)}"
     assert at("") == at("12, 3!") == {}, "no word in the text: an empty dictionary"
 
 
@@ -653,7 +666,8 @@ check_learn(learn)
 # the word comes out right. Several slips may give the same string, or even the word itself: add them up.
 #
 # Write `slips(word, letters, rate)`: of each string that may be typed, $p(\text{typed} \mid \text{word})$. `word` may
-# be empty; `letters` is the alphabet, a text in which no letter comes twice; `rate` is $r$, above 0 and below 1.
+# be empty; `letters` is the alphabet, a text in which no letter comes twice and which has all letters of `word`; `rate`
+# is $r$, above 0 and below 1.
 
 # %% nbgrader={"grade": false, "grade_id": "02-8-b", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def slips(word, letters, rate):
@@ -661,6 +675,7 @@ def slips(word, letters, rate):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-8-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_slips(slips):
     at = lambda *given: Counter(table("from each string to its probability", slips, *given))
     got = at("ab", "abc", 0.4)  # each kind has 0.1
@@ -723,6 +738,7 @@ def meant(typed, prior, letters, rate):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-8-c-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_meant(meant):
     at = lambda *given: Counter(table("from each word to its probability", meant, *given))
     letters = "aehnt"
@@ -779,6 +795,7 @@ def mend(page, prior, letters, rate):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-8-d-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_mend(mend):
     def at(page, *given):
         got = course.attempt(mend, list(page), *given)
@@ -871,6 +888,7 @@ def mended(prior, heads, tosses):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-9-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_mended(mended):
     def at(prior, heads, tosses):
         given = np.array(prior), np.array(heads), list(tosses)
@@ -963,6 +981,7 @@ def score(restore, first=None):
     return 1 - after / before, after / words, before / words
 
 
+@course.hints
 def check_restore(restore):
     assert course.attempt(restore, []) in ([], ()), "no words typed: an empty list"
     one = course.attempt(restore, ["a"])

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 04 · GAN theory: exercises
 #
-# Run the first cell, then take the exercises in any order. Each check tells you what it expected; when it is silent, you
-# are done.
+# Run the first cell, then take the exercises in any order. No function changes what it is given. Each check tells you
+# what it expected; when it is silent, you are done.
 
 # %%
 import math
@@ -20,8 +20,10 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 04.1 · verify · 10 min · ●○○○○ · The best detective
 #
+# *[Chapter 04](../chapters/04_gan.ipynb), section 1, The game*
+#
 # Write `game(p, q)`: the best detective's answers (4.2), and what they earn, `V` of (4.1), in nats. `p` and `q` are arrays
-# of probabilities, none of them zero. Return both.
+# of probabilities, none of them below a millionth. Return both.
 
 # %% nbgrader={"grade": false, "grade_id": "04-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def game(p, q):
@@ -29,6 +31,7 @@ def game(p, q):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_game(game):
     got = course.attempt(game, np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6]))
     two = isinstance(got, (tuple, list)) and len(got) == 2
@@ -60,6 +63,8 @@ check_game(game)
 # %% [markdown]
 # ## 04.2 · verify · 15 min · ●●○○○ · What the forger wants
 #
+# *[Chapter 04](../chapters/04_gan.ipynb), section 2, The gradient*
+#
 # Write `pulls(score)`: how hard each loss of (4.4) pulls on a coin with this score, that is, minus the derivative of the
 # saturating and of the non-saturating loss with respect to the score. Return both, in this order. `score` may be any
 # number, also -800.
@@ -70,6 +75,7 @@ def pulls(score):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_pulls(pulls):
     got = course.attempt(pulls, -2.0)
     two = isinstance(got, (tuple, list)) and len(got) == 2 and all(x is not None and np.shape(x) == () for x in got)
@@ -97,13 +103,20 @@ def check_pulls(pulls):
 
 check_pulls(pulls)
 
-
 # %% [markdown]
 # ## 04.3 · modify · 20 min · ●●●○○ · A little noise
 #
+# *[Chapter 04](../chapters/04_gan.ipynb), section 2, The gradient*
+#
 # All real coins weigh 0, all false ones `theta`. Their JSD is log 2 for every `theta` but 0, and its slope is zero. Now
 # every coin, real or false, gets Gaussian noise of deviation `s`. Write `noisy(theta, s)`: the JSD of the two bells, in
-# nats, by a sum over a fine ruler. Does it have a slope now?
+# nats, by a sum over a fine ruler. `theta` is at most 200 `s` from 0.
+#
+# Predict: now there is a slope. For `s` = 1, at which `theta` is it steepest: at 0, at 2, or at 8?
+
+# %% tags=["prediction"]
+guess_04_3 = "nothing yet"  # your prediction, in words or numbers, before you run on
+
 
 # %% nbgrader={"grade": false, "grade_id": "04-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def noisy(theta, s):
@@ -111,6 +124,7 @@ def noisy(theta, s):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_noisy(noisy):
     got = course.attempt(noisy, 1.0, 1.0)
     assert np.ndim(got) == 0, "one number: sum over the ruler"
@@ -125,25 +139,60 @@ def check_noisy(noisy):
     assert math.isclose(got, right, rel_tol=1e-3), f"two bells one deviation apart: expected {right}, got {got}"
     assert math.isclose(far, math.log(2), rel_tol=1e-3), f"two clouds that do not meet: log 2, not {far}"
     assert noisy(1.0, 2.0) < noisy(1.0, 0.5), "more noise on both makes them more alike"
-    wide, lighter = noisy(2.0, 2.0), noisy(-1.0, 1.0)
-    assert math.isclose(wide, right, rel_tol=1e-3), (
+    wide, wider, lighter = noisy(2.0, 2.0), noisy(100.0, 100.0), noisy(-1.0, 1.0)
+    assert not math.isclose(wide, 0.20135, rel_tol=1e-3), (
         f"s is the deviation, not the variance: at (2, 2) {right}, not {wide}"
     )
+    for big, value in ((2, wide), (100, wider)):
+        assert math.isclose(value, right, rel_tol=1e-3), (
+            f"all {big} times larger, ({big}, {big}): {right} again, not {value}. Is the ruler as wide as the bells?"
+        )
     assert math.isclose(lighter, right, rel_tol=1e-3), f"theta may be negative: at (-1, 1) {right}, not {lighter}"
     apart = noisy(200.0, 1.0)  # between the bells even their sum is 0
     assert math.isclose(apart, math.log(2), rel_tol=1e-3), f"two bells very far apart: log 2, not {apart}"
+    left = course.attempt(noisy, -9.0, 1.0)
+    assert math.isclose(left, math.log(2), rel_tol=1e-3), (
+        f"false coins of -9: log 2, not {left}. Does the ruler reach beyond both bells, whichever is on the left?"
+    )
+    small = noisy(0.001, 0.001)
+    assert math.isclose(small, right, rel_tol=1e-3), (
+        f"all a thousand times smaller, (0.001, 0.001): {right} again, not {small}. The steps of the ruler are of the size of s"
+    )
     assert noisy(1.1, 1.0) > noisy(1.0, 1.0), "here is the slope that was bought"
 
 
 check_noisy(noisy)
 
+# %% tags=["raises-exception"]
+steepness = {theta: (noisy(theta + 0.01, 1.0) - noisy(theta - 0.01, 1.0)) / 0.02 for theta in (0, 0.5, 1, 2, 4, 8, 16)}
+for theta, slope in steepness.items():
+    print(f"theta {theta}: JSD {noisy(theta, 1.0):.3f}, slope {slope:.4f} nats")
+print("you said:", guess_04_3)
+assert max(steepness, key=steepness.get) == 2 and steepness[16] < 1e-6
+
+# %% [markdown]
+# <details><summary>What came out: open it when the check is silent</summary>
+#
+# Between the two ends only. Where the bells lie on one another there is nothing to gain; where they are many deviations
+# apart the slope is as good as none, as it was without noise. So noise buys a slope as far as the noise reaches, and to
+# reach far it must be so wide that all coins look alike. Try other deviations.
+#
+# </details>
 
 # %% [markdown]
 # ## 04.4 · investigate · 20 min · ●●●○○ · How fast does it spiral?
 #
+# *[Chapter 04](../chapters/04_gan.ipynb), section 3, The dance*
+#
 # A detective who moves twice before the forger answers: does the pair of (4.6) come home? Write `growth(rule, lr)`: the
 # factor by which a linear rule, `x, y = rule(x, y, lr)`, makes the distance grow in the long run: the largest modulus of
 # the eigenvalues of its matrix. Then try it on `twice`, and on rules of your own.
+#
+# Predict, for `twice`: home, round and round, or away? And does it matter how large `lr` is?
+
+# %% tags=["prediction"]
+guess_04_4 = "nothing yet"  # your prediction, in words or numbers, before you run on
+
 
 # %% nbgrader={"grade": false, "grade_id": "04-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def twice(x, y, lr):
@@ -156,6 +205,7 @@ def growth(rule, lr):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_growth(growth):
     together = lambda x, y, lr: (x - lr * y, y + lr * x)
     got = course.attempt(growth, together, 0.5)
@@ -174,15 +224,38 @@ def check_growth(growth):
     assert math.isclose(growth(mirrored, 0.1), 0.9, rel_tol=1e-3), (
         "an eigenvalue of -0.9 outweighs one of 0.5: first the moduli, then the maximum"
     )
+    ahead = lambda x, y, lr: (x / 2, (1 + lr) * y)
+    assert math.isclose(growth(ahead, 0.1), 1.1, rel_tol=1e-3), (
+        "x halves, y grows by a tenth: 1.1. A walk that begins on one axis does not see the other: look at the whole matrix"
+    )
     got = growth(twice, 0.2)
     assert math.isclose(got, 1.0, rel_tol=1e-3), f"`twice` goes round an ellipse, and comes no nearer: 1, not {got}"
 
 
 check_growth(growth)
 
+# %% tags=["raises-exception"]
+rates = (0.1, 0.5, 1.0, 1.4, 1.5)
+for name, rule in (("both at once", lambda x, y, lr: (x - lr * y, y + lr * x)), ("twice, then once", twice)):
+    print(f"{name}: " + ", ".join(f"{growth(rule, lr):.3f} at {lr}" for lr in rates))
+print("you said:", guess_04_4)
+assert all(abs(growth(twice, lr) - 1) < 1e-6 for lr in rates[:-1]) and growth(twice, rates[-1]) > 1.5
+
+
+# %% [markdown]
+# <details><summary>What came out: open it when the check is silent</summary>
+#
+# Round and round, however often the detective moves: to answer the newest move keeps the distance, and more moves do
+# not bring it home. Then, beyond a rate, it is thrown out all at once. With `twice` you can find the rate by pencil: the
+# determinant of its matrix is 1, so it goes round as long as the trace is between -2 and 2. To come home, something must
+# be taken away from the length of the arrow: compare the penalty of section 5.
+#
+# </details>
 
 # %% [markdown]
 # ## 04.5 · build · 45 min · ●●●●○ · Two penalties on a slope
+#
+# *[Chapter 04](../chapters/04_gan.ipynb), section 5, What is bought*
 #
 # Build both penalties from one part. First `slopes(D, x)`: the *norm* of the gradient of `D` at each row of `x` (B, d),
 # as a tensor (B,). It must carry a graph, so that a detective can learn from it, also where `D` is flat: a root has no
@@ -194,6 +267,7 @@ def slopes(D, x):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_slopes(slopes):
     x = torch.tensor([[3.0, 4.0], [0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
     bowl = lambda x: x.square().sum(-1) / 2  # its gradient at x is x
@@ -229,7 +303,7 @@ check_slopes(slopes)
 # %% [markdown]
 # Then `penalties(D, real, fake, t)`: R1 (4.8) with gamma 1, and the gradient penalty: the mean squared distance of the
 # slope from 1, at the point `t` (B,) of the line from `fake` (t = 0) to `real` (t = 1), for each pair. Return both. Refuse
-# a `t` outside 0 .. 1, and clouds of different shapes, with a ValueError.
+# with a ValueError: a `t` outside 0 .. 1 or of another length, and clouds of different shapes.
 
 # %% nbgrader={"grade": false, "grade_id": "04-5-b", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def penalties(D, real, fake, t):
@@ -237,6 +311,7 @@ def penalties(D, real, fake, t):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_penalties(penalties):
     bowl, layer = lambda x: x.square().sum(-1) / 2, nn.Linear(2, 1).double()
     real = torch.tensor([[3.0, 0.0], [0.6, 0.8]], dtype=torch.float64)
@@ -258,7 +333,14 @@ def check_penalties(penalties):
     assert math.isclose(flat, 1, rel_tol=1e-4), f"the slope *at* that point: halfway the bowl is flat: 1, not {flat}"
     ends = course.attempt(penalties, bowl, real, fake, torch.tensor([0.0, 1.0]).double())[1].item()
     assert abs(ends) < 1e-4, f"t may be 0 and 1: at (1, 0) and (0.6, 0.8) the slope is 1, so 0, not {ends}"
-    for wrong in ((real, fake, t + 0.6), (real, fake, t - 0.3), (real, fake[:1], t), (real, fake, t[:1])):
+    narrow = fake[:, :1]  # would be broadcast
+    for wrong in (
+        (real, fake, t + 0.6),
+        (real, fake, t - 0.3),
+        (real, fake[:1], t),
+        (real, narrow, t),
+        (real, fake, t[:1]),
+    ):
         try:
             penalties(bowl, *wrong)
         except ValueError:
@@ -274,6 +356,8 @@ check_penalties(penalties)
 
 # %% [markdown]
 # ## 04.6 · debug · 20 min · ●●●○○ · A forger that learns in the wrong turn
+#
+# *[Chapter 04](../chapters/04_gan.ipynb), section 1, The game*
 #
 # `turn` computes what the detective wants and lets it learn. Afterwards, somebody noticed, the *forger* has a gradient as
 # well. Measure it: which parameters have a gradient after `turn`? Then write `mended`. The function with the bug stands
@@ -291,6 +375,7 @@ def mended(G, D, real, z):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_mended(mended):
     torch.manual_seed(0)
     G, D, real, z = nn.Linear(2, 3), nn.Linear(3, 1), torch.randn(5, 3), torch.randn(5, 2)
@@ -317,6 +402,8 @@ check_mended(mended)
 # %% [markdown]
 # ## 04.7 · challenge · 60 min · ●●●●● · Cover the ring
 #
+# *[Chapter 04](../chapters/04_gan.ipynb), section 5, What is bought*
+#
 # Write `recipe()`: a dictionary with `turns`, `momentum` and `gamma` for the chapter's `compete`, such that its six games
 # cover the ring sooner or with better forgeries than "no momentum". The score is the share of good forgeries, with all
 # heaps covered; hold it against the chapter's table, and against the plain circle of section 4. The check asks only for
@@ -328,6 +415,7 @@ def recipe():
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_recipe(recipe):
     got = course.attempt(recipe)
     assert isinstance(got, dict) and set(got) == {"turns", "momentum", "gamma"}, "a dictionary with the three keys"

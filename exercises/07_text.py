@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 07 · Text in practice: exercises
 #
-# Run the first cell, then take the exercises in any order. *Verify*: write what the chapter derived. *Modify*:
-# change it. *Investigate*: find out something that the chapter did not say. *Build*: put a whole thing together.
-# *Debug*: find what is wrong by measuring. *Challenge*: an open score. Each check tells you what it expected; when it
-# is silent, you are done, and the cell below it plays with what you wrote.
+# Run the first cell, then take the exercises in any order. *Verify*: write what the chapter derived. *Modify*: change
+# it. *Investigate*: find out something that the chapter did not say. *Build*: put a whole thing together. *Debug*: find
+# what is wrong by measuring. *Challenge*: an open score. No function changes what it is given. Each check tells you
+# what it expected; when it is silent, you are done, and the cell below it plays with what you wrote.
 
 # %%
 import math
@@ -28,6 +28,7 @@ next_logits = torch.inference_mode()(lambda text: model(torch.tensor([codec.enco
 
 # %% [markdown]
 # ## 07.1 · debug · 20 min · ●●○○○ · Eight texts that are one
+#
 # *[Chapter 07](../chapters/07_text.ipynb), section 5*
 #
 # `chorus(p, rng)` draws the next token for each text of a batch. Before it was used it was tested: 4,000 draws for one
@@ -51,6 +52,7 @@ def mended(p, rng):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_mended(mended):
     def at(p, rng):
         p = np.array(p)
@@ -123,6 +125,7 @@ assert len(set(written["chorus"])) == 1 and len(set(written["mended"])) == 8
 
 # %% [markdown]
 # ## 07.2 · verify · 15 min · ●●○○○ · The nucleus
+#
 # *[Chapter 07](../chapters/07_text.ipynb), section 3*
 #
 # Write `nucleus(p, top_p)`, a line of equation (7.2): keep the fewest most probable tokens whose probabilities sum to
@@ -140,6 +143,7 @@ def nucleus(p, top_p):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_nucleus(nucleus):
     def at(p, top_p):
         p = torch.as_tensor(p)
@@ -207,6 +211,7 @@ assert all(np.allclose(nucleus(row, 0.9), sample.nucleus(row, 0.9), atol=1e-6) f
 
 # %% [markdown]
 # ## 07.3 · verify · 10 min · ●○○○○ · Perplexity per word
+#
 # *[Chapter 07](../chapters/07_text.ipynb), section 6*
 #
 # Two models with different tokenizers cut the same text into different numbers of tokens, and the one with the shorter
@@ -223,6 +228,7 @@ def word_perplexity(nats, words):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_word_perplexity(word_perplexity):
     def at(nats, words):
         far = f"{len(nats)} tokens are too many for a product: add their nats, and take one exponential at the end"
@@ -284,6 +290,7 @@ assert max(per_token[0], per_token[2]) < per_token[1] / 5 and per_word[2] < per_
 
 # %% [markdown]
 # ## 07.4 · modify · 15 min · ●●○○○ · Do not say it again
+#
 # *[Chapter 07](../chapters/07_text.ipynb), section 3*
 #
 # Keskar et al. (2019, arXiv:1909.05858) divide the logits of all tokens that were already written by a penalty above 1.
@@ -305,6 +312,7 @@ def penalise(logits, ids, penalty):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_penalise(penalise):
     def at(logits, ids, penalty):
         logits = torch.tensor(logits)
@@ -331,7 +339,9 @@ def check_penalise(penalise):
     )
     assert np.allclose(at([2.0], [0], 2.0), [1]), "a vocabulary of one token"
     got = at([800.0, -800.0, 800.0, -math.inf, -math.inf], [0, 1, 3], 1.25)
-    assert not np.isnan(got).any(), "logits of 800 and of -inf are logits: no exponentials, and nothing minus infinity"
+    assert not np.isnan(got).any(), (
+        "logits of 800 and of -inf are logits: no exponentials, and infinity is not subtracted or multiplied by 0"
+    )
     assert (got == [640, -1000, 800, -math.inf, -math.inf]).all(), f"800 / 1.25, -800 x 1.25, -inf stays: not {got}"
     dice = np.random.default_rng(0)
     for V in (3, 20) * 5:
@@ -366,6 +376,7 @@ assert torch.allclose(q[0], q[1]) and torch.allclose(q[0], q[2])
 
 # %% [markdown]
 # ## 07.5 · modify · 15 min · ●●○○○ · Pad on the left
+#
 # *[Chapter 07](../chapters/07_text.ipynb), section 1*
 #
 # A batch is a rectangle, prompts are not. A model of language draws the next token from what it says at the **last**
@@ -390,6 +401,7 @@ def pad_left(rows, pad):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_pad_left(pad_left):
     def at(rows, pad):
         got = course.attempt(pad_left, [list(row) for row in rows], pad)
@@ -456,6 +468,7 @@ assert (distance[0][1:] > 0).all()  # on the left a little is left over: for tha
 
 # %% [markdown]
 # ## 07.6 · modify · 30 min · ●●●○○ · Beam search
+#
 # *[Chapter 07](../chapters/07_text.ipynb), section 3*
 #
 # Greedy decoding takes the most probable token each time and cannot go back. Beam search keeps `width` beginnings. At each
@@ -481,6 +494,7 @@ def beam(log_p, prefix, length, width):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_beam(beam):
     asked = set()
 
@@ -581,6 +595,7 @@ assert -found[5][1] < -found[1][1] < cost  # wider is more probable here, and wh
 
 # %% [markdown]
 # ## 07.7 · investigate · 30 min · ●●●○○ · What is the best of n worth?
+#
 # *[Chapter 07](../chapters/07_text.ipynb), section 5*
 #
 # You drew N texts and measured the reward of each. What would the best of n draws have, on average? To choose n of them
@@ -607,6 +622,7 @@ def expected_best(rewards, n):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_expected_best(expected_best):
     def at(rewards, n):
         with np.errstate(all="ignore"):
@@ -697,6 +713,7 @@ for n in (1, 5, 20):
 
 # %% [markdown]
 # ## 07.8 · investigate · 20 min · ●●○○○ · LoRA, merged
+#
 # *[Chapter 07](../chapters/07_text.ipynb), section 6*
 #
 # LoRA (Hu et al. 2022, arXiv:2106.09685) leaves a matrix $W$ as it is and trains two thin ones beside it. Write
@@ -719,6 +736,7 @@ def merge(W, A, B, alpha):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-8-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_merge(merge):
     def at(W, A, B, alpha):
         got = course.attempt(merge, W.clone(), A.clone(), B.clone(), alpha)
@@ -796,6 +814,7 @@ assert same > 0.5 and error > 0.5  # of the smallest update more than half is lo
 
 # %% [markdown]
 # ## 07.9 · build · 45 min · ●●●●○ · A writer that keeps rules
+#
 # *[Chapter 07](../chapters/07_text.ipynb), section 4*
 #
 # How does one make a model keep rules that it has never heard of? You build the whole outside, in three steps: which
@@ -814,6 +833,7 @@ def fresh(ids, V, n):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-9-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_fresh(fresh):
     def at(ids, V, n):
         got = course.numbers(course.attempt(fresh, list(ids), V, n), "a truth value for each token")
@@ -835,7 +855,8 @@ def check_fresh(fresh):
     assert at([2], 4, 2) == at([2, 2], 4, 3) == set(), "no run of n tokens was written yet, so none can come twice"
     got = at([2, 2], 4, 2), at([2, 2, 2], 4, 3)
     assert got == ({2}, {2}), (
-        f"2 2 and then 2: the run 2 2 comes twice, and the two may overlap; forbidden 2, not {got}"
+        f"after 2 2 with n = 2, and after 2 2 2 with n = 3, another 2 would bring a run twice: the two may overlap. "
+        f"Forbidden is 2, not {got[0]} and {got[1]}"
     )
     long = [2, 0, 3, 1, 1, 0, 3, 2, 2, 1, 0, 3, 3, 0, 1, 2, 0, 2, 1, 3, 1, 0, 3]
     for n, right in ((1, {0, 1, 2, 3}), (2, {0, 1, 2, 3}), (3, {1, 2, 3}), (4, {2, 3}), (5, set()), (6, set())):
@@ -864,6 +885,7 @@ def narrowed(logits, may, top_p):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-9-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_narrowed(narrowed):
     def at(logits, may, top_p):
         logits, may = torch.tensor(logits), torch.tensor(may)
@@ -880,7 +902,7 @@ def check_narrowed(narrowed):
     logits = np.log([1.0, 2.0, 5.0, 8.0]).tolist()  # 1, 2, 5 and 8 sixteenths
     p, bits = at(logits, [True, True, True, False], 1.0)
     assert np.isfinite(p).all(), f"no number came out, {p}: a forbidden logit is -inf, and its probability is 0"
-    assert p[3] == 0, f"token 3 is forbidden, and has still {p[3]:.3f}"
+    assert p[3] == 0, f"token 3 is forbidden, and has still {p[3]:.3g}"
     assert np.isclose(p.sum(), 1), f"the allowed tokens share everything: they sum to 1, not to {p.sum():.3f}"
     assert np.allclose(p, [1 / 8, 2 / 8, 5 / 8, 0]), f"1/8, 2/8 and 5/8 of what is allowed, not {p}"
     assert not np.isclose(bits, 0.5), "this is Z itself, the share: the wall is -log2 of it"
@@ -930,6 +952,7 @@ def compose(ask, prompt, end, length, n, top_p, rng):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-9-c-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_compose(compose):
     asked = []
 
@@ -1034,6 +1057,7 @@ for (_, n), text in spoken.items():
 
 # %% [markdown]
 # ## 07.10 · challenge · 60 min · ●●●●● · Many words, and all of them words
+#
 # *[Chapter 07](../chapters/07_text.ipynb), section 3*
 #
 # A hot model writes words that do not exist; a cold one writes the same ones again. Can both be had? Thirty-two texts are
@@ -1052,6 +1076,7 @@ def rule(p, ids):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-10-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+@course.hints
 def check_rule(rule):
     V, dice = len(vocab), torch.Generator().manual_seed(0)
 

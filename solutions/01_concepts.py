@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 01 · Concepts: exercises
 #
-# Run the first cell, then take the exercises in any order. *Verify*: write what the chapter derived. *Modify*:
-# change it. *Investigate*: find out something that the chapter did not say. *Build*: put a whole thing together.
-# *Debug*: measure what is wrong. *Challenge*: how far do you get? Each check tells you what it expected; when it is
-# silent, you are done, and the cell below it plays with what you wrote.
+# Run the first cell, then take the exercises in any order. *Verify*: write what the chapter derived. *Modify*: change
+# it. *Investigate*: find out something that the chapter did not say. *Build*: put a whole thing together. *Debug*:
+# measure what is wrong. *Challenge*: how far do you get? No function changes what it is given. Each check tells you
+# what it expected; when it is silent, you are done, and the cell below it plays with what you wrote.
 
 # %%
 from collections import Counter
@@ -43,6 +43,7 @@ def surprise(p):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_surprise(surprise):
     def at(p):
         words = "two numbers for the whole text, bits per symbol and perplexity: average over the symbols"
@@ -150,6 +151,7 @@ def smooth(counts, alpha):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_smooth(smooth):
     def at(counts, alpha):
         counts = np.array(counts)
@@ -252,6 +254,7 @@ def temper(p, temperature):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_temper(temper):
     def at(p, temperature):
         with np.errstate(all="ignore"):
@@ -287,6 +290,8 @@ def check_temper(temper):
     assert np.isclose(near[0], 0.6899, atol=1e-3), (
         f"at 0.01 a small difference counts much, but it is not all: 0.502 becomes 0.690, not {near[0]:.3f}"
     )
+    near = at([0.5005, 0.4995], 0.002)
+    assert np.isclose(near[0], 0.7311, atol=1e-3), f"at 0.002, too: 0.5005 becomes 0.731, not {near[0]:.3f}"
     hot = at([1.0 - 1e-300, 1e-300, 0.0], 100.0)
     assert hot[2] == 0, "hot or cold, what is impossible stays at exactly 0: add nothing to p"
     assert np.isclose(hot[1] / hot[0], 1e-3), (
@@ -344,6 +349,10 @@ MISCONCEPTIONS = {
         lambda p, t: _normal((p / p.max()) ** (1 / t)) if t > 0.1 else _normal((p == p.max()) * 1.0),
         "it is not all",
     ),
+    "the favourites alone, later": (
+        lambda p, t: _normal((p / p.max()) ** (1 / t)) if t >= 0.01 else _normal((p == p.max()) * 1.0),
+        "at 0.002, too",
+    ),
     "not so cold": (lambda p, t: _normal((p / p.max()) ** (1 / max(t, 0.05))), "it is not all"),
     "a little added": (lambda p, t: _normal(((p + 1e-12) / p.max()) ** (1 / t)), "nothing is added"),
     "a little added where possible": (
@@ -397,6 +406,7 @@ def mix(counts, lower, strength):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_mix(mix):
     def at(counts, lower, strength):
         with np.errstate(all="ignore"):
@@ -520,6 +530,7 @@ def longest_copy(sample, source):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_longest_copy(longest_copy):
     def at(sample, source):
         got = course.attempt(longest_copy, sample, source)
@@ -719,6 +730,7 @@ def without_leak(train, test, run):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_without_leak(without_leak):
     def at(train, test, run):
         """The names of the melodies that are left. train: {name: pitches}."""
@@ -889,6 +901,8 @@ with_leak, without = table[:, 0], table[:, 2]
 print("flattery by order:", (without - with_leak).round(2))
 print(f"looks best: order {with_leak.argmin()} with, {without.argmin()} without; you said: {guess_01_6}")
 assert (table[2:, 2] > table[2:, 1]).all()  # what goes is not the amount, it is the answers
+assert with_leak.argmin() == 3 and without.argmin() == 2 and abs(table[:, 1] - with_leak).max() < 0.1
+assert without[0] - with_leak[0] < 0.02 and 0.9 < without[5] - with_leak[5] < 1
 
 # %% [markdown]
 # What comes out: the leak flatters the long memories. At order 0 it is worth nothing, at order 5 almost a bit per
@@ -917,6 +931,7 @@ def temperature_for(share, wanted):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_temperature_for(temperature_for):
     def at(share, wanted):
         with np.errstate(all="ignore"):
@@ -1046,6 +1061,7 @@ def restrict(p, allowed):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-8-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_restrict(restrict):
     def at(p, allowed):
         with np.errstate(all="ignore"):
@@ -1166,6 +1182,7 @@ def walk(speak, rules, start, length, rng):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-8-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_walk(walk):
     def at(speak, rules, start, length, rng=0):
         rng = np.random.default_rng(rng) if rng == 0 else rng
@@ -1195,6 +1212,10 @@ def check_walk(walk):
     new = lambda line, symbol: symbol not in line
     line, stuck = at(alike, [new], [1], 3)
     assert sorted(line) == [0, 1, 2, 3], f"a rule sees the whole line, the start too: each symbol once, not {line}"
+    long = at(alike, [rising, other], [0, 1, 2, 3], 2)
+    assert long == ([0, 1, 2, 3], True), (
+        f"a start of four, and nothing may follow it: stuck, however long the line is already; not {long}"
+    )
     assert not stuck, "all that was asked for was written: to have nothing left afterwards is not to be stuck"
     assert at(lambda line: [0.0, 1.0], [lambda line, symbol: symbol == 0], [1], 5) == ([1], True), (
         "what the rule allows has probability 0: stuck at once, the line is the start"
@@ -1264,6 +1285,10 @@ def _late(speak, rules, start, length, rng):
 MISCONCEPTIONS = {
     "without rules": (lambda a, rules, *rest: _walk()(a, [], *rest), "forbids to repeat"),
     "any rule": (_walk(lambda said: any(said) or not said), "hold together"),
+    "stuck by length": (
+        lambda a, b, start, n, rng: (lambda line, _: (line, len(line) < n))(*_walk()(a, b, start, n, rng)),
+        "however long the line",
+    ),
     "the first rule": (lambda a, rules, *rest: _walk()(a, rules[:1], *rest), "hold together"),
     "the last rule": (lambda a, rules, *rest: _walk()(a, rules[-1:], *rest), "hold together"),
     "forbidden": (_walk(lambda said: not all(said) or not said), "forbids to repeat"),
@@ -1323,6 +1348,7 @@ def homeward(moves, home, length):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-8-c-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_homeward(homeward):
     def at(moves, home, length):
         moves = np.array(moves, dtype=bool)
@@ -1348,6 +1374,11 @@ def check_homeward(homeward):
     )
     assert at([[F]], 0, 2) == [[T], [F], [F]], "one symbol that may not be repeated: home at once or never"
     assert at([[T, T], [T, T]], 1, 0) == [[F, T]], "length 0: one row"
+    lost = [r for r, row in enumerate(at([[T, T], [T, T]], 1, 70)) if r and row != [T, T]]
+    assert not lost, (
+        f"two symbols, and each may follow each: home is reached in {lost[0]}, too. There are more walks than a whole "
+        "number of the machine holds: ask whether there is one, do not count them"
+    )
     dice = np.random.default_rng(0)
     for V, length in ((2, 4), (3, 4), (4, 3), (5, 2)) * 3:
         moves, home = dice.random((V, V)) < 0.4, int(dice.integers(V))
@@ -1388,6 +1419,7 @@ MISCONCEPTIONS = {
     "from home": (lambda moves, home, n: _powers(moves.T, home, n), "b follows a"),
     "at most": (_at_most, "*exactly*"),
     "all ways": (_all_leave, "home at once or never"),
+    "counted": (_powers, "do not count them"),
     "how many": (
         lambda m, h, n: [np.linalg.matrix_power(m.astype(int), r)[:, h] for r in range(n + 1)],
         "how many ways",
@@ -1403,8 +1435,7 @@ MISCONCEPTIONS = {
     "nothing": (lambda m, h, n: None, "nothing came back"),
 }
 ALTERNATIVES = {
-    "powers": _powers,
-    "zeros and ones": lambda m, h, n: np.array(_powers(m, h, n)).astype(int),
+    "zeros and ones": lambda m, h, n: np.array(_recursive(m, h, n)).astype(int),
     "each from the next": _recursive,
     "matrix times vector": lambda m, h, n: tuple(
         (np.linalg.matrix_power(m * 1.0, r) @ np.eye(len(m))[h]) > 0 for r in range(n + 1)
@@ -1426,6 +1457,8 @@ rng = np.random.default_rng(0)
 for name, rules in (("a rule for the last note", [small, late]), ("looking ahead", [small, early])):
     walks = [walk(singer.probabilities, rules, [7, 9], NOTES - 2, rng) for _ in range(100)]
     print(f"{name}: {sum(stuck for _, stuck in walks)} of {len(walks)} tunes got stuck")
+    if early not in rules:
+        assert 35 < sum(stuck for _, stuck in walks) < 65
 assert not any(stuck for _, stuck in walks)
 pitch = np.array(walks[0][0]) + LOW
 beat = np.where(np.arange(NOTES) % 8 == 7, 8, 4)  # every eighth note is long
@@ -1488,6 +1521,7 @@ def mended(ids, V, k, alpha):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-9-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_mended(mended):
     def at(ids, V, k, alpha):
         with np.errstate(all="ignore"):
@@ -1612,13 +1646,15 @@ for name, ids, V in (("400 coins", coins, 2), ("1000 letters", text[:1000].tolis
     print(f"{name:<14}" + "".join(f"k = {k}".rjust(8) for k in range(0, 9, 2)))
     for which in (reader, mended):
         print(f"  {which.__name__:<12}" + "".join(f"{which(ids, V, k, 0.1):8.2f}" for k in range(0, 9, 2)))
+assert reader(coins, 2, 8, 0.1) < 0.36 and all(mended(coins, 2, k, 0.1) > 1 for k in range(9))
+assert min(mended(text[:1000].tolist(), len(codec.vocab), k, 0.1) for k in range(2, 9)) > 5
 
 # %% [markdown]
 # What comes out: with the bug the coins cost less and less the longer the memory is, down to a third of a bit, and no
 # model gets below $H(q)$, which is 1. A context that is new has a single count, that of the answer. A reader who is
-# honest about coins pays more than 1 bit while it learns, and the more the longer its memory: after a thousand
-# letters Shakespeare costs it about five bits, not 2.7. A program that is tried on data whose entropy is known cannot
-# hide this.
+# honest about coins pays more than 1 bit while it learns, most with a long memory, in which there is most to learn. And
+# with the memories above a thousand letters of Shakespeare cost it five bits each, or six, not 2.7. A program that is tried on data whose
+# entropy is known cannot hide this.
 
 # %% [markdown]
 # ## 01.10 · challenge · 60 min · ●●●●● · A small memory
@@ -1644,6 +1680,7 @@ def remember(text, budget):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-10-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_remember(remember):
     def at(text, budget):
         memory = course.attempt(remember, text, budget)

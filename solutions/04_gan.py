@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 04 · GAN theory: exercises
 #
-# Run the first cell, then take the exercises in any order. Each check tells you what it expected; when it is silent, you
-# are done.
+# Run the first cell, then take the exercises in any order. No function changes what it is given. Each check tells you
+# what it expected; when it is silent, you are done.
 
 
 # %%
@@ -20,8 +20,10 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 04.1 · verify · 10 min · ●○○○○ · The best detective
 #
+# *[Chapter 04](../chapters/04_gan.ipynb), section 1, The game*
+#
 # Write `game(p, q)`: the best detective's answers (4.2), and what they earn, `V` of (4.1), in nats. `p` and `q` are arrays
-# of probabilities, none of them zero. Return both.
+# of probabilities, none of them below a millionth. Return both.
 
 
 # %% nbgrader={"grade": false, "grade_id": "04-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -34,6 +36,7 @@ def game(p, q):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_game(game):
     got = course.attempt(game, np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6]))
     two = isinstance(got, (tuple, list)) and len(got) == 2
@@ -96,6 +99,8 @@ ALTERNATIVES = {
 # %% [markdown]
 # ## 04.2 · verify · 15 min · ●●○○○ · What the forger wants
 #
+# *[Chapter 04](../chapters/04_gan.ipynb), section 2, The gradient*
+#
 # Write `pulls(score)`: how hard each loss of (4.4) pulls on a coin with this score, that is, minus the derivative of the
 # saturating and of the non-saturating loss with respect to the score. Return both, in this order. `score` may be any
 # number, also -800.
@@ -110,6 +115,7 @@ def pulls(score):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_pulls(pulls):
     got = course.attempt(pulls, -2.0)
     two = isinstance(got, (tuple, list)) and len(got) == 2 and all(x is not None and np.shape(x) == () for x in got)
@@ -175,9 +181,16 @@ EQUIVALENT = {
 # %% [markdown]
 # ## 04.3 · modify · 20 min · ●●●○○ · A little noise
 #
+# *[Chapter 04](../chapters/04_gan.ipynb), section 2, The gradient*
+#
 # All real coins weigh 0, all false ones `theta`. Their JSD is log 2 for every `theta` but 0, and its slope is zero. Now
 # every coin, real or false, gets Gaussian noise of deviation `s`. Write `noisy(theta, s)`: the JSD of the two bells, in
-# nats, by a sum over a fine ruler. Does it have a slope now?
+# nats, by a sum over a fine ruler. `theta` is at most 200 `s` from 0.
+#
+# Predict: now there is a slope. For `s` = 1, at which `theta` is it steepest: at 0, at 2, or at 8?
+
+# %% tags=["prediction"]
+guess_04_3 = "nothing yet"  # your prediction, in words or numbers, before you run on
 
 
 # %% nbgrader={"grade": false, "grade_id": "04-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -192,6 +205,7 @@ def noisy(theta, s):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_noisy(noisy):
     got = course.attempt(noisy, 1.0, 1.0)
     assert np.ndim(got) == 0, "one number: sum over the ruler"
@@ -206,13 +220,25 @@ def check_noisy(noisy):
     assert math.isclose(got, right, rel_tol=1e-3), f"two bells one deviation apart: expected {right}, got {got}"
     assert math.isclose(far, math.log(2), rel_tol=1e-3), f"two clouds that do not meet: log 2, not {far}"
     assert noisy(1.0, 2.0) < noisy(1.0, 0.5), "more noise on both makes them more alike"
-    wide, lighter = noisy(2.0, 2.0), noisy(-1.0, 1.0)
-    assert math.isclose(wide, right, rel_tol=1e-3), (
+    wide, wider, lighter = noisy(2.0, 2.0), noisy(100.0, 100.0), noisy(-1.0, 1.0)
+    assert not math.isclose(wide, 0.20135, rel_tol=1e-3), (
         f"s is the deviation, not the variance: at (2, 2) {right}, not {wide}"
     )
+    for big, value in ((2, wide), (100, wider)):
+        assert math.isclose(value, right, rel_tol=1e-3), (
+            f"all {big} times larger, ({big}, {big}): {right} again, not {value}. Is the ruler as wide as the bells?"
+        )
     assert math.isclose(lighter, right, rel_tol=1e-3), f"theta may be negative: at (-1, 1) {right}, not {lighter}"
     apart = noisy(200.0, 1.0)  # between the bells even their sum is 0
     assert math.isclose(apart, math.log(2), rel_tol=1e-3), f"two bells very far apart: log 2, not {apart}"
+    left = course.attempt(noisy, -9.0, 1.0)
+    assert math.isclose(left, math.log(2), rel_tol=1e-3), (
+        f"false coins of -9: log 2, not {left}. Does the ruler reach beyond both bells, whichever is on the left?"
+    )
+    small = noisy(0.001, 0.001)
+    assert math.isclose(small, right, rel_tol=1e-3), (
+        f"all a thousand times smaller, (0.001, 0.001): {right} again, not {small}. The steps of the ruler are of the size of s"
+    )
     assert noisy(1.1, 1.0) > noisy(1.0, 1.0), "here is the slope that was bought"
 
 
@@ -220,14 +246,14 @@ check_noisy(noisy)
 
 
 ### BEGIN HIDDEN TESTS
-def _bells(theta, s, ruler=(-20, 220)):
-    x = np.linspace(*ruler, 200001)
+def _bells(theta, s, ruler=None, marks=200001):
+    x = np.linspace(*ruler or (min(0, theta) - 20 * s, max(0, theta) + 20 * s), marks)
     p, q = (np.exp(-0.5 * ((x - mean) / s) ** 2) / (s * math.sqrt(2 * math.pi)) for mean in (0.0, theta))
     return p, q, (p + q) / 2, x[1] - x[0]
 
 
-def _jsd(theta, s, factor=0.5, ruler=(-20, 220)):
-    p, q, m, dx = _bells(theta, s, ruler)
+def _jsd(theta, s, factor=0.5, ruler=None, marks=200001):
+    p, q, m, dx = _bells(theta, s, ruler, marks)
     seen = [w > 1e-300 for w in (p, q)]
     return factor * sum((w[s] * np.log(w[s] / m[s])).sum() for w, s in zip((p, q), seen)) * dx
 
@@ -261,11 +287,20 @@ MISCONCEPTIONS = {
     "only exact zeros left out": (_without_zeros, "below 1e-300"),
     "variance": (lambda theta, s: _jsd(theta, math.sqrt(s)), "not the variance"),
     "ruler turned round": (lambda theta, s: _jsd(theta, s, ruler=(-8 * theta, 9 * theta)), "may be negative"),
+    "a ruler of one width": (
+        lambda theta, s: _jsd(theta, s, ruler=(min(0, theta) - 20, max(0, theta) + 20)),
+        "as wide",
+    ),
+    "ruler to the right": (lambda theta, s: _jsd(theta, s, ruler=(-8 * s, max(theta, -4 * s) + 8 * s)), "on the left"),
+    "steps of one size": (
+        lambda theta, s: _jsd(theta, s, marks=int(100 * (abs(theta) + 40 * s)) + 1),
+        "of the size of s",
+    ),
 }
 ALTERNATIVES = {
     "by entropies": lambda theta, s: _entropy(theta, s),
-    "an array of one number": lambda theta, s: np.asarray(_jsd(theta, s)),
-    "another ruler": lambda theta, s: _jsd(theta, s, ruler=(-30, 240)),
+    "an array of one number": lambda theta, s: np.asarray(_jsd(theta / s, 1.0)),
+    "another ruler": lambda theta, s: _jsd(theta, s, ruler=(min(0, theta) - 30 * s, max(0, theta) + 12 * s)),
 }
 _ruler = "x = np.linspace({} - {} * s, {} + {} * s, {})".format
 EQUIVALENT = {
@@ -283,12 +318,31 @@ EQUIVALENT = {
 ### END HIDDEN TESTS
 
 
+# %%
+steepness = {theta: (noisy(theta + 0.01, 1.0) - noisy(theta - 0.01, 1.0)) / 0.02 for theta in (0, 0.5, 1, 2, 4, 8, 16)}
+for theta, slope in steepness.items():
+    print(f"theta {theta}: JSD {noisy(theta, 1.0):.3f}, slope {slope:.4f} nats")
+print("you said:", guess_04_3)
+assert max(steepness, key=steepness.get) == 2 and steepness[16] < 1e-6
+
+# %% [markdown]
+# Between the two ends only. Where the bells lie on one another there is nothing to gain; where they are many deviations
+# apart the slope is as good as none, as it was without noise. So noise buys a slope as far as the noise reaches, and to
+# reach far it must be so wide that all coins look alike. Try other deviations.
+
 # %% [markdown]
 # ## 04.4 · investigate · 20 min · ●●●○○ · How fast does it spiral?
+#
+# *[Chapter 04](../chapters/04_gan.ipynb), section 3, The dance*
 #
 # A detective who moves twice before the forger answers: does the pair of (4.6) come home? Write `growth(rule, lr)`: the
 # factor by which a linear rule, `x, y = rule(x, y, lr)`, makes the distance grow in the long run: the largest modulus of
 # the eigenvalues of its matrix. Then try it on `twice`, and on rules of your own.
+#
+# Predict, for `twice`: home, round and round, or away? And does it matter how large `lr` is?
+
+# %% tags=["prediction"]
+guess_04_4 = "nothing yet"  # your prediction, in words or numbers, before you run on
 
 
 # %% nbgrader={"grade": false, "grade_id": "04-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -305,6 +359,7 @@ def growth(rule, lr):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_growth(growth):
     together = lambda x, y, lr: (x - lr * y, y + lr * x)
     got = course.attempt(growth, together, 0.5)
@@ -323,6 +378,10 @@ def check_growth(growth):
     assert math.isclose(growth(mirrored, 0.1), 0.9, rel_tol=1e-3), (
         "an eigenvalue of -0.9 outweighs one of 0.5: first the moduli, then the maximum"
     )
+    ahead = lambda x, y, lr: (x / 2, (1 + lr) * y)
+    assert math.isclose(growth(ahead, 0.1), 1.1, rel_tol=1e-3), (
+        "x halves, y grows by a tenth: 1.1. A walk that begins on one axis does not see the other: look at the whole matrix"
+    )
     got = growth(twice, 0.2)
     assert math.isclose(got, 1.0, rel_tol=1e-3), f"`twice` goes round an ellipse, and comes no nearer: 1, not {got}"
 
@@ -340,12 +399,22 @@ def _many_steps(rule, lr):
     return np.linalg.norm(np.linalg.matrix_power(matrix, 4000), 2) ** (1 / 4000)
 
 
+def _walk(rule, lr):
+    x, y, grown = 1.0, 0.0, 0.0
+    for _ in range(1000):
+        x, y = rule(x, y, lr)
+        far = math.hypot(x, y)
+        x, y, grown = x / far, y / far, grown + math.log(far)
+    return math.exp(grown / 1000)
+
+
 MISCONCEPTIONS = {
     "nothing": (lambda rule, lr: None, "nothing came back"),
     "complex": (lambda rule, lr: _eigen(rule, lr)[0] + 0j, "take its modulus"),
     "real part": (lambda rule, lr: _eigen(rule, lr).real.max(), "does not see the rotation"),
     "determinant": (lambda rule, lr: abs(np.prod(_eigen(rule, lr))), "determinant"),
     "modulus of the maximum": (lambda rule, lr: abs(_eigen(rule, lr).max()), "outweighs"),
+    "one walk": (_walk, "the whole matrix"),
     "one step": (lambda rule, lr: math.hypot(*rule(1.0, 1.0, lr)) / math.sqrt(2), "in the long run"),
 }
 ALTERNATIVES = {
@@ -355,8 +424,23 @@ ALTERNATIVES = {
 ### END HIDDEN TESTS
 
 
+# %%
+rates = (0.1, 0.5, 1.0, 1.4, 1.5)
+for name, rule in (("both at once", lambda x, y, lr: (x - lr * y, y + lr * x)), ("twice, then once", twice)):
+    print(f"{name}: " + ", ".join(f"{growth(rule, lr):.3f} at {lr}" for lr in rates))
+print("you said:", guess_04_4)
+assert all(abs(growth(twice, lr) - 1) < 1e-6 for lr in rates[:-1]) and growth(twice, rates[-1]) > 1.5
+
+# %% [markdown]
+# Round and round, however often the detective moves: to answer the newest move keeps the distance, and more moves do
+# not bring it home. Then, beyond a rate, it is thrown out all at once. With `twice` you can find the rate by pencil: the
+# determinant of its matrix is 1, so it goes round as long as the trace is between -2 and 2. To come home, something must
+# be taken away from the length of the arrow: compare the penalty of section 5.
+
 # %% [markdown]
 # ## 04.5 · build · 45 min · ●●●●○ · Two penalties on a slope
+#
+# *[Chapter 04](../chapters/04_gan.ipynb), section 5, What is bought*
 #
 # Build both penalties from one part. First `slopes(D, x)`: the *norm* of the gradient of `D` at each row of `x` (B, d),
 # as a tensor (B,). It must carry a graph, so that a detective can learn from it, also where `D` is flat: a root has no
@@ -377,6 +461,7 @@ def slopes(D, x):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_slopes(slopes):
     x = torch.tensor([[3.0, 4.0], [0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
     bowl = lambda x: x.square().sum(-1) / 2  # its gradient at x is x
@@ -445,7 +530,7 @@ EQUIVALENT = {"squares = gradient.square().sum(1)": "x is (B, d): axis 1 is the 
 # %% [markdown]
 # Then `penalties(D, real, fake, t)`: R1 (4.8) with gamma 1, and the gradient penalty: the mean squared distance of the
 # slope from 1, at the point `t` (B,) of the line from `fake` (t = 0) to `real` (t = 1), for each pair. Return both. Refuse
-# a `t` outside 0 .. 1, and clouds of different shapes, with a ValueError.
+# with a ValueError: a `t` outside 0 .. 1 or of another length, and clouds of different shapes.
 
 
 # %% nbgrader={"grade": false, "grade_id": "04-5-b", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -469,6 +554,7 @@ def penalties(D, real, fake, t):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_penalties(penalties):
     bowl, layer = lambda x: x.square().sum(-1) / 2, nn.Linear(2, 1).double()
     real = torch.tensor([[3.0, 0.0], [0.6, 0.8]], dtype=torch.float64)
@@ -490,7 +576,14 @@ def check_penalties(penalties):
     assert math.isclose(flat, 1, rel_tol=1e-4), f"the slope *at* that point: halfway the bowl is flat: 1, not {flat}"
     ends = course.attempt(penalties, bowl, real, fake, torch.tensor([0.0, 1.0]).double())[1].item()
     assert abs(ends) < 1e-4, f"t may be 0 and 1: at (1, 0) and (0.6, 0.8) the slope is 1, so 0, not {ends}"
-    for wrong in ((real, fake, t + 0.6), (real, fake, t - 0.3), (real, fake[:1], t), (real, fake, t[:1])):
+    narrow = fake[:, :1]  # would be broadcast
+    for wrong in (
+        (real, fake, t + 0.6),
+        (real, fake, t - 0.3),
+        (real, fake[:1], t),
+        (real, narrow, t),
+        (real, fake, t[:1]),
+    ):
         try:
             penalties(bowl, *wrong)
         except ValueError:
@@ -531,9 +624,16 @@ def _unguarded(D, real, fake, t):
     return slopes(D, real).square().mean() / 2, (slope - 1).square().mean()
 
 
+def _by_length(D, real, fake, t):
+    if not len(real) == len(fake) == len(t) or t.min() < 0 or t.max() > 1:
+        raise ValueError("refused")
+    return _unguarded(D, real, fake, t)
+
+
 MISCONCEPTIONS = {
     "nothing": (lambda *given: None, "nothing came back"),
     "nothing refused": (_unguarded, "has to be refused"),
+    "lengths alone compared": (_by_length, "has to be refused"),
     "on the fakes": (_penalties(at="fake"), "not at the fakes"),
     "no half": (_penalties(factor=1.0), "without the factor"),
     "square of the mean": (_penalties(outside=True), "not the square of the mean"),
@@ -554,6 +654,8 @@ EQUIVALENT = {"excess = 1 - at_line": "its square is taken"}
 
 # %% [markdown]
 # ## 04.6 · debug · 20 min · ●●●○○ · A forger that learns in the wrong turn
+#
+# *[Chapter 04](../chapters/04_gan.ipynb), section 1, The game*
 #
 # `turn` computes what the detective wants and lets it learn. Afterwards, somebody noticed, the *forger* has a gradient as
 # well. Measure it: which parameters have a gradient after `turn`? Then write `mended`. The function with the bug stands
@@ -576,6 +678,7 @@ def mended(G, D, real, z):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_mended(mended):
     torch.manual_seed(0)
     G, D, real, z = nn.Linear(2, 3), nn.Linear(3, 1), torch.randn(5, 3), torch.randn(5, 2)
@@ -647,6 +750,8 @@ MISCONCEPTIONS = {
 # %% [markdown]
 # ## 04.7 · challenge · 60 min · ●●●●● · Cover the ring
 #
+# *[Chapter 04](../chapters/04_gan.ipynb), section 5, What is bought*
+#
 # Write `recipe()`: a dictionary with `turns`, `momentum` and `gamma` for the chapter's `compete`, such that its six games
 # cover the ring sooner or with better forgeries than "no momentum". The score is the share of good forgeries, with all
 # heaps covered; hold it against the chapter's table, and against the plain circle of section 4. The check asks only for
@@ -661,6 +766,7 @@ def recipe():
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_recipe(recipe):
     got = course.attempt(recipe)
     assert isinstance(got, dict) and set(got) == {"turns", "momentum", "gamma"}, "a dictionary with the three keys"

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 08 · Images in practice: exercises
 #
-# Run the first cell, then take the exercises in any order. Each check tells you what it expected; when it is silent, you
-# are done.
+# Run the first cell, then take the exercises in any order. No function changes what it is given. Each check tells you
+# what it expected; when it is silent, you are done.
 
 
 # %%
@@ -23,6 +23,8 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 08.1 · verify · 10 min · ●○○○○ · The sides of an image
 #
+# *[Chapter 08](../chapters/08_images.ipynb), section 1, As printed*
+#
 # Write `sides(n, layers)`: the side of a square image of `n` pixels after each layer, as a list. A layer is
 # `(kind, k, s, p)`, where kind is `"conv"` or `"transposed"`: the window, the step and the margin of section 1.
 
@@ -39,6 +41,7 @@ def sides(n, layers):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_sides(sides):
     def at(n, layers):
         got = course.attempt(sides, n, list(layers))
@@ -63,6 +66,8 @@ def check_sides(sides):
     assert down == [14, 7], f"a detective's two layers: [14, 7], not {down}"
     mixed = at(5, [("transposed", 5, 3, 2), ("conv", 3, 1, 1), ("conv", 3, 3, 2), ("conv", 3, 4, 1)])
     assert mixed == [13, 13, 5, 2], f"other windows, steps and margins, and both kinds: [13, 13, 5, 2], not {mixed}"
+    bare = at(1, [("transposed", 4, 1, 0), ("transposed", 3, 2, 0), ("conv", 2, 2, 0)])
+    assert bare == [4, 9, 4], f"from one pixel, without margins: [4, 9, 4], not {bare}"
 
 
 check_sides(sides)
@@ -103,6 +108,7 @@ MISCONCEPTIONS = {
     "eaten": (lambda n, layers: [_sides(_grow)(n, [layers.pop(0)])[0] for _ in list(layers)], "nothing in place"),
     "n times s": (_sides(lambda n, k, s, p: n * s), "other windows"),
     "two of everything": (_sides(lambda n, k, s, p: (n - 1) * 2 + k - 2 * p), "other windows"),
+    "only with margins": (_sides(lambda n, k, s, p: (n - 1) * s - 2 * p + k if p else n * s), "without margins"),
     "margin of one": (_sides(lambda n, k, s, p: (n - 1) * s + k - 2), "other windows"),
     "conv by two": (_sides(_grow, lambda n, k, s, p: (n + 2 * p - k) // 2 + 1), "other windows"),
     "conv rounded": (_sides(_grow, lambda n, k, s, p: round((n + 2 * p - k) / s) + 1), "other windows"),
@@ -136,8 +142,10 @@ ALTERNATIVES = {
 # %% [markdown]
 # ## 08.2 · verify · 15 min · ●●○○○ · What the bottleneck costs
 #
+# *[Chapter 08](../chapters/08_images.ipynb), section 3, A bottleneck*
+#
 # Write `price(mu, logvar)`: the KL of (8.3), $\mathrm{KL}(N(\mu, \sigma^2) \,\|\, N(0, 1))$, where `logvar` is
-# $\log \sigma^2$. Both are tensors (B, noise); return the nats of each image, (B,).
+# $\log \sigma^2$, from -60 to 20. Both are tensors (B, noise); return the nats of each image, (B,).
 
 
 # %% nbgrader={"grade": false, "grade_id": "08-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -148,6 +156,7 @@ def price(mu, logvar):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_price(price):
     def at(mu, logvar):
         return torch.as_tensor(course.attempt(price, torch.tensor(mu), torch.tensor(logvar)))
@@ -173,6 +182,12 @@ def check_price(price):
     assert np.allclose(got, [3.5518, 5.9022], atol=1e-3), (
         f"three numbers, with means *and* variances: [3.5518, 5.9022], not {got}. The prior's variance is 1: is mu^2 "
         "alone?"
+    )
+    got = at([[0.0], [0.0], [0.0]], [[-30.0], [12.0], [-60.0]]).tolist()
+    right = [14.5, 0.5 * (math.exp(12) - 13), 29.5]
+    assert np.allclose(got, right, rtol=1e-4), (
+        f"variances may be tiny and large, logvar -30, 12 and -60: {np.round(right, 1)}, not {np.round(got, 1)}. Nothing is "
+        "to be clipped, and no logarithm is to be taken anew"
     )
 
 
@@ -208,6 +223,11 @@ MISCONCEPTIONS = {
     "times the variance": (lambda mu, logvar: 0.5 * (mu**2 * logvar.exp() + logvar.exp() - 1 - logvar).sum(1), "alone"),
     "one once": (lambda mu, logvar: 0.5 * (mu**2 + logvar.exp() - logvar).sum(1) - 1, "belongs to each"),
     "mean and no half": (lambda mu, logvar: 2 * _each(mu, logvar).mean(1), "three numbers"),
+    "clipped": (lambda mu, logvar: _each(mu, logvar.clamp(-10, 10)).sum(1), "to be clipped"),
+    "logarithm of a deviation": (
+        lambda mu, logvar: (0.5 * (mu**2 + logvar.exp() - 1) - torch.log((logvar / 2).exp() + 1e-8)).sum(1),
+        "taken anew",
+    ),
     "the first two": (lambda mu, logvar: _each(mu, logvar)[:, :2].sum(1), "three numbers"),
     "in place": (lambda mu, logvar: 0.5 * (mu.square_() + logvar.exp() - 1 - logvar).sum(1), "nothing in place"),
 }
@@ -222,6 +242,8 @@ ALTERNATIVES = {
 
 # %% [markdown]
 # ## 08.3 · modify · 15 min · ●●○○○ · Guidance, while it does good
+#
+# *[Chapter 08](../chapters/08_images.ipynb), section 4, From noise*
 #
 # Write `push(without, with_label, scale, t, between)`: the velocity at the time `t`. Between the two times, both included,
 # it exaggerates the label by `scale` as in (8.7): 0 ignores the label, 1 is the model's own belief. At other times it is
@@ -238,6 +260,7 @@ def push(without, with_label, scale, t, between):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_push(push):
     without, with_label = torch.tensor([1.0, 0.0]), torch.tensor([2.0, 4.0])
 
@@ -306,10 +329,17 @@ ALTERNATIVES = {
 # %% [markdown]
 # ## 08.4 · investigate · 25 min · ●●●○○ · What FID is blind to
 #
+# *[Chapter 08](../chapters/08_images.ipynb), section 6, Which is best?*
+#
 # FID looks at a mean and a covariance. Write `impostor(real)`: as many points as `real` (N, F), a float64 tensor with
-# many more points than features, F at least 2. Return a tensor of the same shape whose FID to them is zero, but for
-# rounding, and which are *not* them: of a ring, an impostor whose points lie anywhere but on the ring. Normal noise has
-# almost the right covariance. How do you make it exactly right? Then look at precision.
+# many more points than features, F at least 2, and no feature that follows from the others. Return a tensor of the same
+# shape whose FID to them is zero, but for rounding, and which are *not* them: of a ring, an impostor whose points lie
+# anywhere but on the ring. Normal noise has almost the right covariance. How do you make it exactly right?
+#
+# Predict: of an impostor of the ring, whose FID is zero, how large are precision and recall?
+
+# %% tags=["prediction"]
+guess_08_4 = "nothing yet"  # your prediction, in words or numbers, before you run on
 
 
 # %% nbgrader={"grade": false, "grade_id": "08-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -323,6 +353,7 @@ def impostor(real):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_impostor(impostor):
     def at(real):
         got = torch.as_tensor(course.attempt(impostor, real.clone()))
@@ -414,8 +445,23 @@ EQUIVALENT = {
 ### END HIDDEN TESTS
 
 
+# %%
+angle = torch.arange(1000, dtype=torch.float64) / 1000 * 2 * math.pi
+ring = torch.stack([angle.cos(), angle.sin()], dim=1)
+false = impostor(ring)
+precision, recall = precision_recall(ring, false)
+print(f"FID {frechet(ring, false):.2g}, precision {precision:.2f}, recall {recall:.2f}; you said: {guess_08_4}")
+assert frechet(ring, false) < 1e-6 and precision < 0.2 and recall > 0.5
+
+# %% [markdown]
+# A perfect FID, and hardly a point is where it should be. Recall sees nothing either: the impostor's points lie
+# everywhere, so each true point has one of them near by. Chapter 08 takes FID over features, as if digits were one
+# normal cloud there. Whether they are, FID itself cannot tell.
+
 # %% [markdown]
 # ## 08.5 · build · 45 min · ●●●●○ · FID, precision and recall
+#
+# *[Chapter 08](../chapters/08_images.ipynb), section 6, Which is best?*
 #
 # Build the measures of section 6 yourself; of ready-made ones take only `np.cov`, `sqrtm` and `cdist`. First
 # `fid(real, fake)` of two arrays (N, F), F at least 2, by (8.6). In this exercise, refuse two clouds of different sizes
@@ -439,6 +485,7 @@ def fid(real, fake):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_fid(fid):
     def at(real, fake):
         got = course.attempt(fid, real.copy(), fake.copy())
@@ -471,6 +518,13 @@ def check_fid(fid):
     few = dice.normal(size=(2, 20, 30)) * [[[1.0]], [[2.0]]]  # fewer points than features: no full covariance
     many = frechet(*map(torch.tensor, few))
     assert math.isclose(got := at(*few), many, rel_tol=1e-3), f"20 points of 30 features: {many:.2f}, not {got}"
+    steep = np.array([[24.5, 12.6], [0, 3.9]]), np.array([[4.4, -19], [0, 16.4]])
+    aslant = [dice.normal(size=(400, 2)) @ one for one in steep]  # the root of their product has a negative entry
+    right = frechet(*map(torch.tensor, aslant))
+    assert math.isclose(got := at(*aslant), right, rel_tol=1e-3), (
+        f"two clouds that lie aslant to one another: {right:.1f}, not {got:.1f}. Of the root take the real part, not the "
+        "modulus"
+    )
     for a, b in ((real, fake[:100]), (real[:100], fake)):
         words = f"{len(a)} against {len(b)}: raise a ValueError, since FIDs of different sizes cannot be compared"
         try:
@@ -513,6 +567,7 @@ def _any_size(real, fake):
 
 
 MISCONCEPTIONS = {
+    "modulus": (_fid(spread=lambda a, b, root: np.trace(a + b) - 2 * np.abs(root).trace()), "the modulus"),
     "no covariance": (_fid(spread=lambda a, b, root: 0.0), "covariance term"),
     "no root": (_fid(spread=lambda a, b, root: np.trace(a) + np.trace(b)), "minus twice"),
     "not squared": (_fid(means=lambda gap: math.sqrt(gap @ gap)), "the *squared* distance"),
@@ -583,6 +638,7 @@ def both(real, fake, k):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_both(both):
     def at(real, fake, k):
         got = course.attempt(both, real.copy(), fake.copy(), k)
@@ -603,6 +659,12 @@ def check_both(both):
     over = np.sort(distances, 1)[:, 4], np.sort(distances, 0)[4]
     crossed = (distances <= over[0][:, None]).any(0).mean(), (distances <= over[1]).any(1).mean()
     assert not np.allclose(got, crossed), "a ball reaches to a neighbour in its *own* cloud"
+    reach = [np.sort(cdist(cloud, cloud), 1)[:, 5] for cloud in (real, fake)]
+    of_fakes, of_real = distances.argmin(0), distances.argmin(1)
+    nearest = (distances.min(0) <= reach[0][of_fakes]).mean(), (distances.min(1) <= reach[1][of_real]).mean()
+    assert not np.allclose(got, nearest), (
+        "only the ball around the *nearest* point: others may be larger, any one will do"
+    )
     assert got[0] <= 0.8, "a quarter of the fakes is far from all real ones: precision cannot be more than 3/4"
     assert np.allclose(got, right), f"expected {right}, got {got}"
     assert np.allclose(at(real, real + 0.0, 5), (1, 1)), "a cloud against itself: 1 and 1"
@@ -612,6 +674,9 @@ def check_both(both):
         inner = (ours(one, other, k - 1)[0], right[1])
         assert not np.allclose(got, inner), "precision counts the point itself among its neighbours"
         assert np.allclose(got, right), f"k is {k}, with 60 and 50 points of three features: {right}, not {got}"
+    twins = np.array([[0.0, 0], [0, 0], [5, 0], [5, 0]])
+    got = at(twins, np.array([[1.0, 0], [2, 0], [7, 0], [9, 0]]), 1)
+    assert got == (0, 1), f"two points at one place are neighbours, at the distance 0: (0, 1), not {got}"
     same = np.repeat(np.eye(3), 4, 0)  # balls of radius 0
     assert at(same, same.copy(), 2) == (1, 1), "the edge of a ball belongs to it: where all are equal, both are 1"
 
@@ -622,6 +687,16 @@ check_both(both)
 ### BEGIN HIDDEN TESTS
 def _mean(cloud, other, k):
     return np.full(len(cloud), np.sort(cdist(cloud, cloud), 1)[:, k].mean())
+
+
+def _apart(cloud, other, k):
+    return np.array([np.sort(row[row > 0])[k - 1] for row in cdist(cloud, cloud)])
+
+
+def _nearest(real, fake, k):
+    between, reach = cdist(real, fake), lambda cloud: np.sort(cdist(cloud, cloud), 1)[:, k]
+    precision = (between.min(0) <= reach(real)[between.argmin(0)]).mean()
+    return precision, (between.min(1) <= reach(fake)[between.argmin(1)]).mean()
 
 
 def _strict(real, fake, k):
@@ -652,6 +727,8 @@ MISCONCEPTIONS = {
     "nothing": (lambda real, fake, k: None, "nothing came back"),
     "each point": (lambda real, fake, k: (np.ones(len(fake)), np.ones(len(fake))), "return two numbers"),
     "itself in precision": (lambda r, f, k: (_both()(r, f, k - 1)[0], _both()(r, f, k)[1]), "counts the point itself"),
+    "the nearest ball": (_nearest, "any one will do"),
+    "twins are one": (_both(_apart), "at the distance 0"),
     "mean radius": (lambda r, f, k: (_both(_mean)(r, f, k)[0], _both()(r, f, k)[1]), "k is 7"),
     "without the edge": (_strict, "the edge of a ball"),
     "in place": (lambda real, fake, k: _both()(np.divide(real, 2, out=real), fake / 2, k), "nothing in place"),
@@ -664,7 +741,33 @@ ALTERNATIVES = {
 
 
 # %% [markdown]
+# Two forgers of four heaps. One is exact, but has forgotten one heap of the four. The other knows all four, and blurs
+# each to twice its width. Predict: which of the two does FID prefer?
+
+# %% tags=["prediction"]
+guess_08_5 = "nothing yet"  # your prediction, in words or numbers, before you run on
+
+# %%
+dice = np.random.default_rng(0)
+heaps = np.array([[-3, -3], [-3, 3], [3, -3], [3, 3]])
+true = heaps[dice.integers(4, size=800)] + 0.5 * dice.normal(size=(800, 2))
+forgetful = heaps[dice.integers(3, size=800)] + 0.5 * dice.normal(size=(800, 2))
+blurred = heaps[dice.integers(4, size=800)] + 1.0 * dice.normal(size=(800, 2))
+for name, cloud in (("forgetful", forgetful), ("blurred", blurred)):
+    precision, recall = both(true, cloud, 5)
+    print(f"{name}: FID {fid(true, cloud):.2f}, precision {precision:.2f}, recall {recall:.2f}")
+print("you said:", guess_08_5)
+assert fid(true, forgetful) > 3 * fid(true, blurred) and both(true, forgetful, 5)[0] > both(true, blurred, 5)[0] + 0.1
+
+# %% [markdown]
+# The blurred one, by far. A heap that is missing moves the mean and the covariance of the whole; a blur that is small
+# beside the distance of the heaps hardly does. Precision sees the blur and recall the missing heap: one number cannot
+# say which of the two you have.
+
+# %% [markdown]
 # ## 08.6 · debug · 20 min · ●●●○○ · All black
+#
+# *[Chapter 08](../chapters/08_images.ipynb), section 1, As printed*
 #
 # `batches` cuts images of bytes into batches for a model that wants numbers from -1 to 1. A GAN that was trained with
 # it draws black squares and is content. Measure: what is the smallest number in a batch, and what is the largest? Then
@@ -689,6 +792,7 @@ def mended(images, size):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_mended(mended):
     def at(images, size):
         got = course.attempt(mended, images.copy(), size)
@@ -771,6 +875,8 @@ ALTERNATIVES = {
 # %% [markdown]
 # ## 08.7 · challenge · 60 min · ●●●●● · Fewer calls
 #
+# *[Chapter 08](../chapters/08_images.ipynb), section 4, From noise*
+#
 # The flow's recipe asks its network 25 times for a digit. Write `recipe()`: a dictionary with `steps`, `guidance` and
 # `between` that asks at most 12 times. The score is FID and recall of a thousand digits, held against the chapter's
 # table: copy its `paint` and `judgement` into a cell here, or your recipe into the chapter. `calls`, in the cell of the
@@ -798,6 +904,7 @@ def calls(steps, guidance, between):
     return sum(asked)
 
 
+@course.hints
 def check_recipe(recipe):
     got = course.attempt(recipe)
     assert isinstance(got, dict) and set(got) == {"steps", "guidance", "between"}, "a dictionary with the three keys"

@@ -7,6 +7,8 @@
 # %%
 import numpy as np
 
+from aigc import course
+
 # %% [markdown]
 # ## NN.1 · verify · 10 min · ●○○○○ · A run of heads
 #
@@ -21,9 +23,9 @@ def run(p, n):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_run(run):
-    got = run(0.5, 3)
-    assert got is not None, "nothing came back: your function has to `return` the probability"
+    got = course.attempt(run, 0.5, 3)
     assert got != 1.5, "the throws are independent: multiply, do not add"
     assert got != 0.875, "this is the probability of at least one tail"
     assert got == 1 / 8, f"half of half of a half is 1/8, not {got}"
@@ -54,11 +56,13 @@ def streak(throws):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_streak(streak):
-    assert streak([1, 1, 0, 1]) != 3, "ones that are apart are no run"
+    got = course.attempt(streak, [1, 1, 0, 1])
+    assert got != 3, "ones that are apart are no run"
     assert streak([0, 0, 0, 1]) != 3, "only ones count"
-    assert streak([1, 1, 0, 1]) != 1, "the longest, not the last"
-    assert streak([1, 1, 0, 1]) == 2 and streak([0, 0, 0, 1]) == 1 and streak([0]) == 0
+    assert got != 1, "the longest, not the last"
+    assert got == 2 and streak([0, 0, 0, 1]) == 1 and streak([0]) == 0
 
 
 check_streak(streak)
@@ -88,8 +92,9 @@ def average(n, trials):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_average(average):
-    got = average(100, 400)
+    got = course.attempt(average, 100, 400)
     assert np.ndim(got) == 0, "one number: the mean over the trials"
     assert got > 3, "this is the mean length of a run: take the longest of each trial"
     assert got < 9, "this grows with the trials: the mean of the longest ones, not the longest of all"
@@ -131,8 +136,9 @@ def learn(throws):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_learn(learn):
-    table = learn([1, 1, 1, 0])
+    table = course.attempt(learn, [1, 1, 1, 0])
     assert np.shape(table) == (2, 2), "a row for what came before, a column for what follows"
     assert np.allclose(np.sum(table, 1), 1), "each row is a distribution: divide by the sum of the row"
     assert not np.allclose(table[1], [1 / 3, 2 / 3]), "add one to each count"
@@ -168,9 +174,10 @@ def forge(table, n, seed):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-4-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_forge(forge):
     always = np.array([[0.0, 1.0], [0.0, 1.0]])
-    got = forge(always, 50, 0)
+    got = course.attempt(forge, always, 50, 0)
     assert len(got) == 50, f"50 throws were asked for, not {len(got)}"
     assert set(got[1:]) != {0}, "the column is what follows: 1 stands for heads"
     assert set(got[1:]) == {1}, "draw each throw from the row of the one before it"
@@ -208,8 +215,9 @@ def mended(throws):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_mended(mended):
-    got = mended([1, 1, 0, 1, 0, 0])
+    got = course.attempt(mended, [1, 1, 0, 1, 0, 0])
     assert got != 1 / 5, "this is still the share of all pairs: divide by those that begin with heads"
     assert got != 1 / 2, "this is the share of heads: look at what follows heads"
     assert got != 2 / 3, "this is the share of tails after heads"
@@ -242,8 +250,9 @@ def human(n):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+@course.hints
 def check_human(human):
-    got = human(40)
+    got = course.attempt(human, 40)
     assert len(got) == 40, "as many throws as were asked for"
     assert set(got) <= {0, 1}, "throws are 0 and 1"
     assert 10 < sum(got) < 30, "heads and tails both occur often"

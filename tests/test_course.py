@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 
 from aigc import course, machine, released, show
 from tools.bands import LEVEL, SEEDS, TOLERANCE, band
@@ -299,3 +300,38 @@ def test_numbers_says_what_was_expected_where_there_are_none(answer):
 def test_numbers_says_which_shape_was_expected():
     with pytest.raises(AssertionError, match=r"two numbers: the shape \(2,\), not \(3,\)"):
         course.numbers([1, 2, 3], "two numbers", (2,))
+
+
+CHECK = """
+from aigc import course
+
+@course.hints
+def check_half(half):
+    def at(x):
+        return course.numbers(course.attempt(half, x), "one number", ())
+    assert at(2) != 4, "halves are smaller: divide"
+    assert at(3) == 1.5, "what is odd has a half, too"
+
+check_half(half)
+"""
+
+
+@pytest.mark.parametrize(
+    "answer, told, hidden",
+    [
+        ("2 * x", ["AssertionError: halves are smaller: divide"], ["odd", "----", "Cell"]),
+        ("None", ["AssertionError: nothing came back: `half` has to"], ["smaller", "odd", "----", "Cell"]),
+        ("'two'", ["AssertionError: one number: return numbers"], ["smaller", "odd", "----", "Cell"]),
+        ("x / 0", ["return x / 0", "ZeroDivisionError"], ["smaller", "odd", "check_half", "attempt"]),
+        ("x / 2", [], ["Error"]),
+    ],
+)
+def test_a_learner_reads_the_hint_and_the_own_lines_but_not_those_of_the_check(
+    answer, told, hidden, capsys, monkeypatch
+):
+    shell = InteractiveShell(colors="nocolor")
+    monkeypatch.setattr(course, "get_ipython", lambda: shell)
+    shell.run_cell(f"def half(x):\n    return {answer}")
+    assert shell.run_cell(CHECK).success == (not told)
+    out = capsys.readouterr().out
+    assert all(words in out for words in told) and not any(words in out for words in hidden)

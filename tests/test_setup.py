@@ -200,7 +200,7 @@ def test_no_network_is_said(setup, monkeypatch):
         closed.bind(("127.0.0.1", 0))  # bound and not listening: refuses
         index = f"http://127.0.0.1:{closed.getsockname()[1]}/simple"
         uv = setup.find_uv()
-        tool = [uv, "pip"] if uv else [sys.executable, "-m", "pip"]
+        tool = [uv, "pip"] if uv else [sys._base_executable, "-m", "pip"]  # one that uv made has no pip of its own
         quick = [] if uv else ["--retries", "1"]
         command = [*tool, "install", *quick, "--index-url", index, "--no-cache-dir", "--target", str(setup.ROOT / "x")]
         with pytest.raises(setup.SetupError, match="no network"):

@@ -32,7 +32,7 @@ FOLD = "<details><summary>What came out: open it when the check is silent</summa
 def derive(solution: Path) -> nbformat.NotebookNode:
     """The sheet of a solution: answers replaced by stubs, hidden tests gone, checks locked and folded. Not executed.
 
-    Folded are conclusions, too: texts that are no heading and that no answer follows.
+    Folded are conclusions, too: texts that are no heading and that neither an answer nor a prediction follows.
     """
     notebook = read(solution)
     for preprocessor in (ClearSolutions, LockCells, ClearHiddenTests):
@@ -44,17 +44,21 @@ def derive(solution: Path) -> nbformat.NotebookNode:
         if cell.cell_type == "markdown" and cell.source.startswith("#"):
             waiting = False
         grader = cell.metadata.get("nbgrader", {})
-        written = grader.get("solution") or "prediction" in cell.metadata.get("tags", [])
-        if cell.cell_type == "code" and not written and (waiting or grader.get("grade")):
+        if cell.cell_type == "code" and not written(cell) and (waiting or grader.get("grade")):
             waiting = True
             cell.metadata["tags"] = ["raises-exception"]
         if grader.get("grade"):
             cell.metadata["jupyter"] = {"source_hidden": True}
     for cell, following in zip(notebook.cells, [*notebook.cells[1:], nbformat.v4.new_markdown_cell()]):
         conclusion = cell.cell_type == "markdown" and not cell.source.startswith("#")
-        if conclusion and not following.metadata.get("nbgrader", {}).get("solution"):
+        if conclusion and not written(following):
             cell.source = FOLD.format(cell.source)
     return notebook
+
+
+def written(cell: nbformat.NotebookNode) -> bool:
+    """Whether a learner writes into this cell: an answer, or a prediction."""
+    return cell.metadata.get("nbgrader", {}).get("solution", False) or "prediction" in cell.metadata.get("tags", [])
 
 
 def told(notebook: nbformat.NotebookNode) -> str:

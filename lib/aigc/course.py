@@ -6,11 +6,13 @@ import os
 import random
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import torch
+from IPython import get_ipython
 from IPython.display import Markdown, display
 
 from . import data, released, show
@@ -108,7 +110,6 @@ def attempt(function: Callable, *arguments):
     Raises AssertionError, in words, where nothing came back, an argument was changed, or PATIENCE was too short; what
     the function itself raises passes through.
     """
-    __tracebackhide__ = True  # a learner reads where the own code fails, not through which of ours it was called
     name = f"`{getattr(function, '__name__', 'the function')}`"
     before, expired = _content(arguments), []
     here, lock = threading.get_ident(), threading.Lock()
@@ -145,7 +146,6 @@ def numbers(answer, words: str, shape: tuple[int, ...] | None = None) -> np.ndar
     words: what was expected. Raises AssertionError, with these words, where the answer is no numbers or, if a shape is
     given, has another one.
     """
-    __tracebackhide__ = True
     kind = type(answer).__name__
     try:
         if isinstance(answer, (list, tuple)) and any(isinstance(part, torch.Tensor) for part in answer):
@@ -157,6 +157,32 @@ def numbers(answer, words: str, shape: tuple[int, ...] | None = None) -> np.ndar
     assert array is not None, f"{words}: return numbers; this was of the type {kind}"
     assert shape is None or array.shape == shape, f"{words}: the shape {shape}, not {array.shape}"
     return array
+
+
+def hints(check: Callable) -> Callable:
+    """A check of a sheet whose error shows its words and the lines of the learner's own code that failed.
+
+    Of the check itself IPython would show the lines around, and these are the hints for other mistakes.
+    """
+
+    @wraps(check)
+    def checked(answer):
+        try:
+            check(answer)
+        except Exception as error:
+            lines = error.__traceback__
+            while lines and lines.tb_frame.f_code.co_filename in (__file__, check.__code__.co_filename):
+                lines = lines.tb_next
+            error._render_traceback_ = partial(_rendered, error, lines)  # IPython asks for it
+            raise
+
+    return checked
+
+
+def _rendered(error: Exception, lines: TracebackType | None) -> list[str]:
+    if lines is None:
+        return [f"{type(error).__name__}: {error}"]
+    return get_ipython().InteractiveTB.structured_traceback(type(error), error, lines)
 
 
 class _TooLong(BaseException):

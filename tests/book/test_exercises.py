@@ -1,22 +1,18 @@
 """Every sheet: derived from its solution, failing as a stub, passing when solved, and knowing the usual mistakes."""
 
-import os
 import re
-import shutil
-import sys
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
+from jsonschema import ValidationError
 from mutants import mutants
-from nbgrader.api import Gradebook
-from nbgrader.apps import NbGraderAPI
-from traitlets.config import Config
+from nbgrader.preprocessors import CheckCellMetadata
 
 from aigc import course
 from tools import exercises, notebooks
-from tools.notebooks import read, sources, write
+from tools.notebooks import read, sources
 
 SOLUTIONS = [path for path in sources([]) if path.parent.name == "solutions"]
 
@@ -100,6 +96,38 @@ assert double(2) == 4
 """  # noqa: E501
 
 
+MORE = """
+# %% [markdown]
+# It came out so.
+
+# %% [markdown]
+# And of three? Predict.
+
+# %% tags=["prediction"]
+guess = "nothing yet"
+
+# %%
+print(double(3), guess)
+
+# %% [markdown]
+# Six.
+
+# %% [markdown]
+# ## 09.2 · A heading ends it
+"""
+
+
+def test_checks_and_what_came_out_are_folded_and_questions_are_not(tmp_path):
+    (tmp_path / "09_tiny.py").write_text(TINY + MORE)
+    cells = exercises.derive(tmp_path / "09_tiny.py").cells
+    folded = [cell.source for cell in cells if cell.source.startswith("<details>")]
+    assert [text.splitlines()[2] for text in folded] == ["It came out so.", "Six."]
+    hidden = [cell.source for cell in cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+    assert hidden == ["assert double(2) == 4"]
+    raising = [cell.source for cell in cells if "raises-exception" in cell.metadata.get("tags", [])]
+    assert raising == ["assert double(2) == 4", "print(double(3), guess)"]
+
+
 def answer(notebook):
     notebook.cells[1].source = "def double(x):\n    return x + x"
 
@@ -169,8 +197,11 @@ def test_sheet_tells_no_answer_and_is_numbered(path):
     text = "\n".join(cell.source for cell in notebook.cells)
     assert "BEGIN" not in text and "MISCONCEPTIONS" not in text
     assert text.count("NotImplementedError") == len(SHEETS[path.stem].checks)
-    titles = re.findall(rf"^## ({path.stem[:2]}\.\d+) · ", text, re.MULTILINE)
-    assert titles == [f"{path.stem[:2]}.{n + 1}" for n in range(len(titles))]
+    number = path.stem[:2]
+    titles = re.findall(rf"^## ({number}\.\d+) · .+\n\n(.*)$", text, re.MULTILINE)
+    assert [title for title, _ in titles] == [f"{number}.{n + 1}" for n in range(len(titles))]
+    link = f"*[Chapter {number}](../chapters/{path.stem}.ipynb), "
+    assert all(first.startswith(link) for _, first in titles), f"the line under a title begins {link}"
 
 
 @pytest.mark.parametrize("stem, i", CHECKS, ids=IDS)
@@ -182,8 +213,9 @@ def test_check_fails_on_the_stub_and_passes_on_the_solution(stem, i, worlds):
     check(solution)
     exec(sheet.stubs[i - 1], world)
     assert world[name[1]] is not solution
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError) as raised:
         check(world[name[1]])
+    assert hasattr(raised.value, "_render_traceback_"), "@course.hints belongs above the check"
 
 
 @pytest.mark.parametrize("stem, i", CHECKS, ids=IDS)
@@ -259,40 +291,13 @@ def f(x, axis):
     assert len({*found.values()}) == len(found)
 
 
-def solve(sheet: nbformat.NotebookNode, solution: Path, skip: str) -> nbformat.NotebookNode:
-    """A learner's sheet with every answer but one."""
-    answers = {c.metadata.nbgrader.grade_id: c.source for c in read(solution).cells if c.metadata.get("nbgrader")}
-    for cell in sheet.cells:
-        grader = cell.metadata.get("nbgrader", {})
-        if grader.get("solution") and grader.grade_id != skip:
-            cell.source = answers[grader.grade_id]
-    return sheet
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_nbgrader_finds_the_sheet_in_order(path):
+    CheckCellMetadata().preprocess(exercises.derive(path), {})
 
 
-def test_an_instructor_can_autograde_the_same_sheet(tmp_path, monkeypatch):
-    solution = SOLUTIONS[0]
-    stem, sheet = solution.stem, SHEETS[solution.stem]
-    ids = [sheet.cells[i].metadata.nbgrader.grade_id for i in sheet.checks]
-    (tmp_path / "source" / stem).mkdir(parents=True)
-    write(read(solution), tmp_path / "source" / stem / f"{stem}.ipynb")
-    config = Config()
-    config.CourseDirectory.root, config.CourseDirectory.db_url = str(tmp_path), f"sqlite:///{tmp_path}/grades.db"
-    config.ClearSolutions.code_stub = exercises.CONFIG.ClearSolutions.code_stub
-    config.ExecutePreprocessor.timeout = 120
-    api = NbGraderAPI(config=config)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # nbgrader calls alembic by name
-    outcome = api.generate_assignment(stem, create=True)
-    assert outcome["success"], outcome
-    released = tmp_path / "release" / stem / f"{stem}.ipynb"
-    last = ids[-1].removesuffix("-check")
-    for learner, skip in (("diligent", ""), ("tired", last)):
-        handed_in = tmp_path / "submitted" / learner / stem / released.name
-        handed_in.parent.mkdir(parents=True)
-        shutil.copy(released, handed_in)
-        write(solve(nbformat.read(handed_in, 4), solution, skip), handed_in)
-        outcome = api.autograde(stem, learner)
-        assert outcome["success"], outcome
-    with Gradebook(config.CourseDirectory.db_url) as book:
-        scores = {s.student.id: s.score for s in book.assignment_submissions(stem)}
-    assert scores == {"diligent": len(ids), "tired": len(ids) - 1}
+def test_nbgrader_would_find_an_identity_given_twice():
+    sheet = exercises.derive(SOLUTIONS[0])
+    next(cell for cell in sheet.cells if cell.metadata.get("nbgrader")).metadata.nbgrader.grade_id = "01-2"
+    with pytest.raises(ValidationError):
+        CheckCellMetadata().preprocess(sheet, {})
