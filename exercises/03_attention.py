@@ -26,7 +26,7 @@ unread = torch.tensor(codec.encode(data.shakespeare("validation")[:20_000]))
 # %% [markdown]
 # ## 03.1 · verify · 10 min · ●●○○○ · Attention
 #
-# *[Chapter 03](../chapters/03_attention.ipynb), section "One formula"*
+# *Chapter 03: [One formula](../chapters/03_attention.ipynb#One-formula)*
 #
 # Write equation (3.3) without a mask: `attention(q, k, v)`. The numbers of queries, of keys and of features differ on
 # purpose. The dots stand for any number of axes in front, the same in all three: texts, heads. Scores may be large,
@@ -114,7 +114,7 @@ assert here.std(0).max() < 0.01
 # %% [markdown]
 # ## 03.2 · verify · 10 min · ●○○○○ · Who may see whom
 #
-# *[Chapter 03](../chapters/03_attention.ipynb), section "Mask"*
+# *Chapter 03: [Mask](../chapters/03_attention.ipynb#Mask)*
 #
 # Write the mask: `hidden(T, context)`, **true** where the place of the row must **not** look at the place of the
 # column. A place sees itself and those before it, `context` places in all, or as many as there are.
@@ -166,7 +166,7 @@ for row in hidden(8, 5):
 # %% [markdown]
 # ## 03.3 · verify · 15 min · ●●○○○ · The loss of the next letter
 #
-# *[Chapter 03](../chapters/03_attention.ipynb), section "Heads, lengths, layers"*
+# *Chapter 03: [Heads, lengths, layers](../chapters/03_attention.ipynb#Heads,-lengths,-layers)*
 #
 # A model read `ids` and gave `logits`, one distribution after each letter. Write `next_letter(logits, ids)`: the mean
 # surprise in **bits** over all letters that came *next*, in all texts, each counting once. The last logits predict a
@@ -246,7 +246,7 @@ with torch.inference_mode():
 # %% [markdown]
 # ## 03.4 · debug · 20 min · ●●●○○ · Right, until the window is full
 #
-# *[Chapter 03](../chapters/03_attention.ipynb), section "Position"*
+# *Chapter 03: [Position](../chapters/03_attention.ipynb#Position)*
 #
 # A machine that writes does not compute its whole past anew for each letter. It **keeps** the keys and the values
 # (键值缓存, *KV cache*), already turned by their places, and forgets those that no context reaches any more. `stream`
@@ -340,7 +340,7 @@ for name, program in (("stream", stream), ("mended", mended)):
 # %% [markdown]
 # ## 03.5 · verify · 10 min · ●●○○○ · Heads
 #
-# *[Chapter 03](../chapters/03_attention.ipynb), section "Heads, lengths, layers"*
+# *Chapter 03: [Heads, lengths, layers](../chapters/03_attention.ipynb#Heads,-lengths,-layers)*
 #
 # Cut the features of each token into heads: `split(x, heads)`. The first C / heads features belong to head 0, the next
 # to head 1, and so on.
@@ -406,7 +406,7 @@ for t in (60, 80, 100):
 # %% [markdown]
 # ## 03.6 · modify · 15 min · ●●●○○ · Turn by the place
 #
-# *[Chapter 03](../chapters/03_attention.ipynb), section "Position"*
+# *Chapter 03: [Position](../chapters/03_attention.ipynb#Position)*
 #
 # The chapter turned pairs as complex numbers. Do it with cosine and sine: `turned(x, place)`. Feature $j$ and feature
 # $j + d/2$ are a pair $(a, b)$; its angle is place $\cdot\, 10000^{-j/(d/2)}$ radians, each row by its own place; it
@@ -477,7 +477,7 @@ for far in (0, 1, 2, 5, 10, 20, 50):
 # %% [markdown]
 # ## 03.7 · modify · 10 min · ●●○○○ · How many can stand before it
 #
-# *[Chapter 03](../chapters/03_attention.ipynb), section "Counting, as well as it can be done"*
+# *Chapter 03: [Counting, as well as it can be done](../chapters/03_attention.ipynb#Counting,-as-well-as-it-can-be-done)*
 #
 # Kneser & Ney's question, equation (3.2): write `variety(ids, vocab)`, for each symbol of the vocabulary the number of
 # **different** symbols that stand directly before it somewhere in the text; itself counts too. What does not occur, or
@@ -536,7 +536,7 @@ for place in [*np.argsort(share)[:4], *np.argsort(share)[-4:]]:
 # %% [markdown]
 # ## 03.8 · investigate · 25 min · ●●●○○ · Is the model too sure of itself?
 #
-# *[Chapter 03](../chapters/03_attention.ipynb), section "Twenty seconds of reading"*
+# *Chapter 03: [Twenty seconds of reading](../chapters/03_attention.ipynb#Twenty-seconds-of-reading)*
 #
 # A model may rank letters well and still be too sure, or too timid. Divide its logits by a temperature and see which
 # one predicts best: 1 means that it knows how much it knows; above 1, it was too sure. Write `calibrate(logits, ids)`:
@@ -631,7 +631,7 @@ assert 1 < warmth["the course's GPT"] < 1.2 and warmth["a chain with alpha"] < 0
 # %% [markdown]
 # ## 03.9 · investigate · 20 min · ●●●○○ · How far back does the model look?
 #
-# *[Chapter 03](../chapters/03_attention.ipynb), section "What a head looks at"*
+# *Chapter 03: [What a head looks at](../chapters/03_attention.ipynb#What-a-head-looks-at)*
 #
 # An architecture that *can* look back 128 letters need not do so. Leave the model the last `keep` letters of each text,
 # and put another text's letters before them. Where more of the true past stops helping, it has stopped looking.
@@ -711,7 +711,7 @@ assert costs[0] > costs[2] > costs[4] > costs[127]
 # %% [markdown]
 # ## 03.10 · build · 45 min · ●●●●○ · A block, whole
 #
-# *[Chapter 03](../chapters/03_attention.ipynb), section "Heads, lengths, layers" and "The code"*
+# *Chapter 03: [Heads, lengths, layers](../chapters/03_attention.ipynb#Heads,-lengths,-layers) and [The code](../chapters/03_attention.ipynb#The-code)*
 #
 # Build a block of the course's GPT, equation (3.7), in three steps; of ready-made things take only `gpt.norm`,
 # `gpt.rotate`, `gpt.turns`, `gpt.frequencies`, and from torch the softmax and the gelu (the exact one). `w` is a
@@ -950,7 +950,7 @@ assert bits[None] < min(bits[n] for n in range(1, 5)) and max(bits.values()) == 
 # %% [markdown]
 # ## 03.11 · challenge · 60 min · ●●●●● · The memory that it did not learn
 #
-# *[Chapter 03](../chapters/03_attention.ipynb), section "The stranger's name"*
+# *Chapter 03: [The stranger's name](../chapters/03_attention.ipynb#The-stranger's-name)*
 #
 # The chapter found that the course's GPT does not learn a name that it meets on the page. Give it that memory. In the
 # page below the speakers of an unread play bear names that nobody has read before. Write `remember(logits, ids)`:

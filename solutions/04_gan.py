@@ -20,7 +20,7 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 04.1 · verify · 10 min · ●○○○○ · The best detective
 #
-# *[Chapter 04](../chapters/04_gan.ipynb), section 1, The game*
+# *Chapter 04: [1 · The game](../chapters/04_gan.ipynb#1-·-The-game)*
 #
 # Write `game(p, q)`: the best detective's answers (4.2), and what they earn, `V` of (4.1), in nats. `p` and `q` are arrays
 # of probabilities, none of them below a millionth. Return both.
@@ -99,7 +99,7 @@ ALTERNATIVES = {
 # %% [markdown]
 # ## 04.2 · verify · 15 min · ●●○○○ · What the forger wants
 #
-# *[Chapter 04](../chapters/04_gan.ipynb), section 2, The gradient*
+# *Chapter 04: [2 · The gradient](../chapters/04_gan.ipynb#2-·-The-gradient)*
 #
 # Write `pulls(score)`: how hard each loss of (4.4) pulls on a coin with this score, that is, minus the derivative of the
 # saturating and of the non-saturating loss with respect to the score. Return both, in this order. `score` may be any
@@ -181,7 +181,7 @@ EQUIVALENT = {
 # %% [markdown]
 # ## 04.3 · modify · 20 min · ●●●○○ · A little noise
 #
-# *[Chapter 04](../chapters/04_gan.ipynb), section 2, The gradient*
+# *Chapter 04: [2 · The gradient](../chapters/04_gan.ipynb#2-·-The-gradient)*
 #
 # All real coins weigh 0, all false ones `theta`. Their JSD is log 2 for every `theta` but 0, and its slope is zero. Now
 # every coin, real or false, gets Gaussian noise of deviation `s`. Write `noisy(theta, s)`: the JSD of the two bells, in
@@ -333,7 +333,7 @@ assert max(steepness, key=steepness.get) == 2 and steepness[16] < 1e-6
 # %% [markdown]
 # ## 04.4 · investigate · 20 min · ●●●○○ · How fast does it spiral?
 #
-# *[Chapter 04](../chapters/04_gan.ipynb), section 3, The dance*
+# *Chapter 04: [3 · The dance](../chapters/04_gan.ipynb#3-·-The-dance)*
 #
 # A detective who moves twice before the forger answers: does the pair of (4.6) come home? Write `growth(rule, lr)`: the
 # factor by which a linear rule, `x, y = rule(x, y, lr)`, makes the distance grow in the long run: the largest modulus of
@@ -440,7 +440,7 @@ assert all(abs(growth(twice, lr) - 1) < 1e-6 for lr in rates[:-1]) and growth(tw
 # %% [markdown]
 # ## 04.5 · build · 45 min · ●●●●○ · Two penalties on a slope
 #
-# *[Chapter 04](../chapters/04_gan.ipynb), section 5, What is bought*
+# *Chapter 04: [5 · What is bought](../chapters/04_gan.ipynb#5-·-What-is-bought)*
 #
 # Build both penalties from one part. First `slopes(D, x)`: the *norm* of the gradient of `D` at each row of `x` (B, d),
 # as a tensor (B,). It must carry a graph, so that a detective can learn from it, also where `D` is flat: a root has no
@@ -509,6 +509,7 @@ def _root(D, x):
 MISCONCEPTIONS = {
     "nothing": (lambda D, x: None, "nothing came back"),
     "a bare root": (_root, "has no slope"),
+    "x itself follows": (lambda D, x: slopes(D, x.requires_grad_()), "nothing in place"),
     "norm of the mean": (lambda D, x: _gradient(D, x).mean(0).norm(), "one norm a row"),
     "mean": (lambda D, x: _gradient(D, x, mean=True).norm(dim=-1), "divides each slope by B"),
     "square": (lambda D, x: _gradient(D, x).square().sum(-1), "square of the norm"),
@@ -655,7 +656,7 @@ EQUIVALENT = {"excess = 1 - at_line": "its square is taken"}
 # %% [markdown]
 # ## 04.6 · debug · 20 min · ●●●○○ · A forger that learns in the wrong turn
 #
-# *[Chapter 04](../chapters/04_gan.ipynb), section 1, The game*
+# *Chapter 04: [1 · The game](../chapters/04_gan.ipynb#1-·-The-game)*
 #
 # `turn` computes what the detective wants and lets it learn. Afterwards, somebody noticed, the *forger* has a gradient as
 # well. Measure it: which parameters have a gradient after `turn`? Then write `mended`. The function with the bug stands
@@ -750,7 +751,7 @@ MISCONCEPTIONS = {
 # %% [markdown]
 # ## 04.7 · challenge · 60 min · ●●●●● · Cover the ring
 #
-# *[Chapter 04](../chapters/04_gan.ipynb), section 5, What is bought*
+# *Chapter 04: [5 · What is bought](../chapters/04_gan.ipynb#5-·-What-is-bought)*
 #
 # Write `recipe()`: a dictionary with `turns`, `momentum` and `gamma` for the chapter's `compete`, such that its six games
 # cover the ring sooner or with better forgeries than "no momentum". The score is the share of good forgeries, with all

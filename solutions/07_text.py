@@ -28,7 +28,7 @@ next_logits = torch.inference_mode()(lambda text: model(torch.tensor([codec.enco
 # %% [markdown]
 # ## 07.1 · debug · 20 min · ●●○○○ · Eight texts that are one
 #
-# *[Chapter 07](../chapters/07_text.ipynb), section 5*
+# *Chapter 07: [5 · As Shakespeare would say it](../chapters/07_text.ipynb#5-·-As-Shakespeare-would-say-it)*
 #
 # `chorus(p, rng)` draws the next token for each text of a batch. Before it was used it was tested: 4,000 draws for one
 # text, from the probabilities 1/2, 1/4, 1/4, gave each token as often as it should. Then somebody let it write eight
@@ -203,7 +203,7 @@ assert len(set(written["chorus"])) == 1 and len(set(written["mended"])) == 8
 # %% [markdown]
 # ## 07.2 · verify · 15 min · ●●○○○ · The nucleus
 #
-# *[Chapter 07](../chapters/07_text.ipynb), section 3*
+# *Chapter 07: [3 · Right, or various](../chapters/07_text.ipynb#3-·-Right,-or-various)*
 #
 # Write `nucleus(p, top_p)`, a line of equation (7.2): keep the fewest most probable tokens whose probabilities sum to
 # **at least** `top_p`; all others get 0; what is kept is normalised again (Holtzman et al. 2020, arXiv:1904.09751).
@@ -386,7 +386,7 @@ assert all(np.allclose(nucleus(row, 0.9), sample.nucleus(row, 0.9), atol=1e-6) f
 # %% [markdown]
 # ## 07.3 · verify · 10 min · ●○○○○ · Perplexity per word
 #
-# *[Chapter 07](../chapters/07_text.ipynb), section 6*
+# *Chapter 07: [6 · Less than a minute of training](../chapters/07_text.ipynb#6-·-Less-than-a-minute-of-training)*
 #
 # Two models with different tokenizers cut the same text into different numbers of tokens, and the one with the shorter
 # tokens has the easier guesses. Words are the same for both. Write `word_perplexity(nats, words)`: add up what the whole
@@ -495,7 +495,7 @@ assert max(per_token[0], per_token[2]) < per_token[1] / 5 and per_word[2] < per_
 # %% [markdown]
 # ## 07.4 · modify · 15 min · ●●○○○ · Do not say it again
 #
-# *[Chapter 07](../chapters/07_text.ipynb), section 3*
+# *Chapter 07: [3 · Right, or various](../chapters/07_text.ipynb#3-·-Right,-or-various)*
 #
 # Keskar et al. (2019, arXiv:1909.05858) divide the logits of all tokens that were already written by a penalty above 1.
 # A negative logit grows when it is divided, and the token would be said *more* often. Libraries therefore do this:
@@ -640,7 +640,7 @@ assert torch.allclose(q[0], q[1]) and torch.allclose(q[0], q[2])
 # %% [markdown]
 # ## 07.5 · modify · 15 min · ●●○○○ · Pad on the left
 #
-# *[Chapter 07](../chapters/07_text.ipynb), section 1*
+# *Chapter 07: [1 · The lines that everybody prints](../chapters/07_text.ipynb#1-·-The-lines-that-everybody-prints)*
 #
 # A batch is a rectangle, prompts are not. A model of language draws the next token from what it says at the **last**
 # column, so there must stand the last token of every prompt. Write `pad_left(rows, pad)`.
@@ -813,7 +813,7 @@ assert (distance[0][1:] > 0).all()  # on the left a little is left over: for tha
 # %% [markdown]
 # ## 07.6 · modify · 30 min · ●●●○○ · Beam search
 #
-# *[Chapter 07](../chapters/07_text.ipynb), section 3*
+# *Chapter 07: [3 · Right, or various](../chapters/07_text.ipynb#3-·-Right,-or-various)*
 #
 # Greedy decoding takes the most probable token each time and cannot go back. Beam search keeps `width` beginnings. At each
 # of `length` steps it continues every one of them with every token, and of **all** these keeps the `width` with the
@@ -1052,7 +1052,7 @@ assert -found[5][1] < -found[1][1] < cost  # wider is more probable here, and wh
 # %% [markdown]
 # ## 07.7 · investigate · 30 min · ●●●○○ · What is the best of n worth?
 #
-# *[Chapter 07](../chapters/07_text.ipynb), section 5*
+# *Chapter 07: [5 · As Shakespeare would say it](../chapters/07_text.ipynb#5-·-As-Shakespeare-would-say-it)*
 #
 # You drew N texts and measured the reward of each. What would the best of n draws have, on average? To choose n of them
 # once is a lottery. Take *all* sets of n: each is a fair draw, so the mean of their bests is right on average. Sort the
@@ -1249,7 +1249,7 @@ for n in (1, 5, 20):
 # %% [markdown]
 # ## 07.8 · investigate · 20 min · ●●○○○ · LoRA, merged
 #
-# *[Chapter 07](../chapters/07_text.ipynb), section 6*
+# *Chapter 07: [6 · Less than a minute of training](../chapters/07_text.ipynb#6-·-Less-than-a-minute-of-training)*
 #
 # LoRA (Hu et al. 2022, arXiv:2106.09685) leaves a matrix $W$ as it is and trains two thin ones beside it. Write
 # `merge(W, A, B, alpha)`: the one matrix of equation (7.5), $W + \frac{\alpha}{r} B A$, and how many numbers were trained.
@@ -1401,7 +1401,7 @@ assert same > 0.5 and error > 0.5  # of the smallest update more than half is lo
 # %% [markdown]
 # ## 07.9 · build · 45 min · ●●●●○ · A writer that keeps rules
 #
-# *[Chapter 07](../chapters/07_text.ipynb), section 4*
+# *Chapter 07: [4 · A record that a program can read](../chapters/07_text.ipynb#4-·-A-record-that-a-program-can-read)*
 #
 # How does one make a model keep rules that it has never heard of? You build the whole outside, in three steps: which
 # tokens may come, how probable they then are, and the loop that writes. Two rules are kept in every text, whatever the
@@ -1929,7 +1929,7 @@ for (_, n), text in spoken.items():
 # %% [markdown]
 # ## 07.10 · challenge · 60 min · ●●●●● · Many words, and all of them words
 #
-# *[Chapter 07](../chapters/07_text.ipynb), section 3*
+# *Chapter 07: [3 · Right, or various](../chapters/07_text.ipynb#3-·-Right,-or-various)*
 #
 # A hot model writes words that do not exist; a cold one writes the same ones again. Can both be had? Thirty-two texts are
 # drawn. The score: of every 100 words that they have, how many are *different* words that stand in the plays which the model

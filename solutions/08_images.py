@@ -23,7 +23,7 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## 08.1 · verify · 10 min · ●○○○○ · The sides of an image
 #
-# *[Chapter 08](../chapters/08_images.ipynb), section 1, As printed*
+# *Chapter 08: [1 · As printed](../chapters/08_images.ipynb#1-·-As-printed)*
 #
 # Write `sides(n, layers)`: the side of a square image of `n` pixels after each layer, as a list. A layer is
 # `(kind, k, s, p)`, where kind is `"conv"` or `"transposed"`: the window, the step and the margin of section 1.
@@ -142,7 +142,7 @@ ALTERNATIVES = {
 # %% [markdown]
 # ## 08.2 · verify · 15 min · ●●○○○ · What the bottleneck costs
 #
-# *[Chapter 08](../chapters/08_images.ipynb), section 3, A bottleneck*
+# *Chapter 08: [3 · A bottleneck](../chapters/08_images.ipynb#3-·-A-bottleneck)*
 #
 # Write `price(mu, logvar)`: the KL of (8.3), $\mathrm{KL}(N(\mu, \sigma^2) \,\|\, N(0, 1))$, where `logvar` is
 # $\log \sigma^2$, from -60 to 20. Both are tensors (B, noise); return the nats of each image, (B,).
@@ -243,7 +243,7 @@ ALTERNATIVES = {
 # %% [markdown]
 # ## 08.3 · modify · 15 min · ●●○○○ · Guidance, while it does good
 #
-# *[Chapter 08](../chapters/08_images.ipynb), section 4, From noise*
+# *Chapter 08: [4 · From noise](../chapters/08_images.ipynb#4-·-From-noise)*
 #
 # Write `push(without, with_label, scale, t, between)`: the velocity at the time `t`. Between the two times, both included,
 # it exaggerates the label by `scale` as in (8.7): 0 ignores the label, 1 is the model's own belief. At other times it is
@@ -329,7 +329,7 @@ ALTERNATIVES = {
 # %% [markdown]
 # ## 08.4 · investigate · 25 min · ●●●○○ · What FID is blind to
 #
-# *[Chapter 08](../chapters/08_images.ipynb), section 6, Which is best?*
+# *Chapter 08: [6 · Which is best?](../chapters/08_images.ipynb#6-·-Which-is-best?)*
 #
 # FID looks at a mean and a covariance. Write `impostor(real)`: as many points as `real` (N, F), a float64 tensor with
 # many more points than features, F at least 2, and no feature that follows from the others. Return a tensor of the same
@@ -370,6 +370,8 @@ def check_impostor(impostor):
     off = (got.mean(0) - ring.mean(0)).abs().max()
     assert off < 1e-6, f"the mean is off by {off:.3g}: subtract your noise's own mean first, and add the real one last"
     differ = (torch.cov(got.T) - torch.cov(ring.T)).abs().max()
+    by_n = any(torch.allclose(torch.cov(got.T) * share, torch.cov(ring.T)) for share in (998 / 999, 999 / 998))
+    assert not by_n, "off by N / (N - 1): use one of them, for your noise's covariance as for the real one"
     assert differ > 1e-4 or differ < 1e-8, "nearly: solve for the covariance exactly, do not approach it"
     assert not torch.allclose(got.var(0), ring.var(0)) or differ < 1e-4, "the variances fit, the covariances do not"
     assert differ < 1e-8, f"the covariance is off by {differ:.3g}: first make your noise's own the identity"
@@ -398,6 +400,12 @@ def _own_mean(real):
 def _variances(real):
     noise = torch.randn(real.shape, dtype=torch.float64)
     return real.mean(0) + (noise - noise.mean(0)) / noise.std(0) * real.std(0)
+
+
+def _by_n(real):
+    return real.mean(0) + (_recoloured(torch.randn(real.shape, dtype=torch.float64), real) - real.mean(0)) * math.sqrt(
+        len(real) / (len(real) - 1)
+    )
 
 
 def _mirrored(real):
@@ -430,6 +438,7 @@ MISCONCEPTIONS = {
     "moved in secret": (_mirrored, "lie on the ring"),
     "noise with deviations": (_plain, "the mean is off"),
     "covariance drawn, not exact": (_own_mean, "the identity"),
+    "N against N - 1": (_by_n, "use one of them"),
     "variances only": (_variances, "the covariances do not"),
     "single precision": (lambda real: impostor(real).float(), "in float64"),
     "the middle": (lambda real: real.mean(0), "as many points"),
@@ -461,7 +470,7 @@ assert frechet(ring, false) < 1e-6 and precision < 0.2 and recall > 0.5
 # %% [markdown]
 # ## 08.5 · build · 45 min · ●●●●○ · FID, precision and recall
 #
-# *[Chapter 08](../chapters/08_images.ipynb), section 6, Which is best?*
+# *Chapter 08: [6 · Which is best?](../chapters/08_images.ipynb#6-·-Which-is-best?)*
 #
 # Build the measures of section 6 yourself; of ready-made ones take only `np.cov`, `sqrtm` and `cdist`. First
 # `fid(real, fake)` of two arrays (N, F), F at least 2, by (8.6). In this exercise, refuse two clouds of different sizes
@@ -767,7 +776,7 @@ assert fid(true, forgetful) > 3 * fid(true, blurred) and both(true, forgetful, 5
 # %% [markdown]
 # ## 08.6 · debug · 20 min · ●●●○○ · All black
 #
-# *[Chapter 08](../chapters/08_images.ipynb), section 1, As printed*
+# *Chapter 08: [1 · As printed](../chapters/08_images.ipynb#1-·-As-printed)*
 #
 # `batches` cuts images of bytes into batches for a model that wants numbers from -1 to 1. A GAN that was trained with
 # it draws black squares and is content. Measure: what is the smallest number in a batch, and what is the largest? Then
@@ -875,7 +884,7 @@ ALTERNATIVES = {
 # %% [markdown]
 # ## 08.7 · challenge · 60 min · ●●●●● · Fewer calls
 #
-# *[Chapter 08](../chapters/08_images.ipynb), section 4, From noise*
+# *Chapter 08: [4 · From noise](../chapters/08_images.ipynb#4-·-From-noise)*
 #
 # The flow's recipe asks its network 25 times for a digit. Write `recipe()`: a dictionary with `steps`, `guidance` and
 # `between` that asks at most 12 times. The score is FID and recall of a thousand digits, held against the chapter's

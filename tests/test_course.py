@@ -239,6 +239,7 @@ def stub(x):
         (lambda x: x.add_(1), torch.zeros(3)),
         (lambda x: x.add_(1), torch.zeros(3, dtype=torch.bfloat16)),
         (lambda x: x[0].add_(1), [torch.zeros(3)]),
+        (lambda x: x.requires_grad_(), torch.zeros(3)),
         (lambda x: x.update(b=1) or 1, {"a": np.zeros(2)}),
         (lambda x: x["a"].sort() or 1, {"a": np.array([2, 1])}),
         (lambda x: x.add(1) or 1, {2}),

@@ -194,7 +194,8 @@ def _content(value):
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, value.tobytes() if value.dtype != object else tuple(value.ravel())
     if isinstance(value, torch.Tensor):
-        return _content(value.detach().cpu().numpy()) if value.dtype != torch.bfloat16 else _content(value.float())
+        bare = value.detach().cpu()
+        return value.requires_grad, _content((bare.float() if bare.dtype == torch.bfloat16 else bare).numpy())
     if isinstance(value, dict):
         return dict, tuple((key, _content(one)) for key, one in value.items())
     if isinstance(value, (list, tuple, set)):

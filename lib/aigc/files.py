@@ -62,7 +62,8 @@ def cached(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np
             return dict(archive)
     except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         pass  # not there, or damaged
-    arrays = make()
-    with atomic(path) as partial, open(partial, "wb") as file:
-        np.savez_compressed(file, **arrays)
+    with atomic(path) as partial:  # which fails at once where nothing can be written, not after a minute of work
+        arrays = make()
+        with open(partial, "wb") as file:
+            np.savez_compressed(file, **arrays)
     return arrays

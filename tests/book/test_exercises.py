@@ -200,8 +200,8 @@ def test_sheet_tells_no_answer_and_is_numbered(path):
     number = path.stem[:2]
     titles = re.findall(rf"^## ({number}\.\d+) · .+\n\n(.*)$", text, re.MULTILINE)
     assert [title for title, _ in titles] == [f"{number}.{n + 1}" for n in range(len(titles))]
-    link = f"*[Chapter {number}](../chapters/{path.stem}.ipynb), "
-    assert all(first.startswith(link) for _, first in titles), f"the line under a title begins {link}"
+    link = rf"\*Chapter {number}: \[.+\]\(\.\./chapters/{path.stem}\.ipynb#.+\)\*"
+    assert all(re.fullmatch(link, first) for _, first in titles), "the line under a title links to a section"
 
 
 @pytest.mark.parametrize("stem, i", CHECKS, ids=IDS)
