@@ -40,6 +40,7 @@ def surprise(p):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_surprise(surprise):
     def at(p):
@@ -104,6 +105,7 @@ def smooth(counts, alpha):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_smooth(smooth):
     def at(counts, alpha):
@@ -164,6 +166,7 @@ def temper(p, temperature):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_temper(temper):
     def at(p, temperature):
@@ -248,6 +251,7 @@ def mix(counts, lower, strength):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_mix(mix):
     def at(counts, lower, strength):
@@ -325,6 +329,7 @@ def longest_copy(sample, source):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_longest_copy(longest_copy):
     def at(sample, source):
@@ -403,6 +408,7 @@ def without_leak(train, test, run):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_without_leak(without_leak):
     def at(train, test, run):
@@ -517,6 +523,7 @@ def temperature_for(share, wanted):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_temperature_for(temperature_for):
     def at(share, wanted):
@@ -587,6 +594,7 @@ def restrict(p, allowed):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-8-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_restrict(restrict):
     def at(p, allowed):
@@ -636,6 +644,7 @@ def walk(speak, rules, start, length, rng):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-8-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_walk(walk):
     def at(speak, rules, start, length, rng=0):
@@ -703,6 +712,7 @@ def homeward(moves, home, length):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-8-c-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_homeward(homeward):
     def at(moves, home, length):
@@ -823,6 +833,7 @@ def mended(ids, V, k, alpha):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-9-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_mended(mended):
     def at(ids, V, k, alpha):
@@ -911,6 +922,7 @@ def remember(text, budget):
 
 
 # %% nbgrader={"grade": true, "grade_id": "01-10-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_remember(remember):
     def at(text, budget):

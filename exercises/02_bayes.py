@@ -106,6 +106,7 @@ def posterior(prior, likelihood):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_posterior(posterior):
     def at(prior, likelihood):
@@ -164,6 +165,7 @@ def log_posterior(log_prior, log_likelihood):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_log_posterior(log_posterior):
     def at(log_prior, log_likelihood):
@@ -235,6 +237,7 @@ def log_likelihood(theta, image, visible):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_log_likelihood(log_likelihood):
     def at(theta, image, visible):
@@ -318,6 +321,7 @@ def correct(pairs, prior, s):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_correct(correct):
     def at(pairs, prior, s):
@@ -381,6 +385,7 @@ def turn(table, often):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_turn(turn):
     def at(table, often):
@@ -459,6 +464,7 @@ def guided(score, pull, weight):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_guided(guided):
     def at(score, pull, weight):
@@ -543,6 +549,7 @@ def implied_prior(keys):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_implied_prior(implied_prior):
     def at(keys):
@@ -626,6 +633,7 @@ def learn(text):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-8-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_learn(learn):
     at = lambda text: table("from each word to its share", learn, text)
@@ -675,6 +683,7 @@ def slips(word, letters, rate):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-8-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_slips(slips):
     at = lambda *given: Counter(table("from each string to its probability", slips, *given))
@@ -738,6 +747,7 @@ def meant(typed, prior, letters, rate):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-8-c-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_meant(meant):
     at = lambda *given: Counter(table("from each word to its probability", meant, *given))
@@ -795,6 +805,7 @@ def mend(page, prior, letters, rate):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-8-d-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_mend(mend):
     def at(page, *given):
@@ -888,6 +899,7 @@ def mended(prior, heads, tosses):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-9-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_mended(mended):
     def at(prior, heads, tosses):
@@ -962,6 +974,7 @@ def restore(typed):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-10-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 unread = sentences("test")[1::2][:200]  # the chapter took the others
 rng = np.random.default_rng(2)
 typed_page = [[typist(word, rng) for word in part] for part in unread]

@@ -41,6 +41,7 @@ def attention(q, k, v):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_attention(attention):
     def at(q, k, v):
@@ -127,6 +128,7 @@ def hidden(T, context):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_hidden(hidden):
     def at(T, context):
@@ -181,6 +183,7 @@ def next_letter(logits, ids):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_next_letter(next_letter):
     def at(logits, ids):
@@ -286,6 +289,7 @@ def mended(q, k, v, context):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_mended(mended):
     def at(q, k, v, context):
@@ -354,6 +358,7 @@ def split(x, heads):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_split(split):
     def at(B, T, C, heads):
@@ -421,6 +426,7 @@ def turned(x, place):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_turned(turned):
     def several(x, place):
@@ -491,6 +497,7 @@ def variety(ids, vocab):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_variety(variety):
     def at(ids, vocab):
@@ -559,6 +566,7 @@ def calibrate(logits, ids):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-8-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_calibrate(calibrate):
     def at(logits, ids):
@@ -653,6 +661,7 @@ def transplant(ids, keep):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-9-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_transplant(transplant):
     def at(ids, keep):
@@ -730,6 +739,7 @@ def project(x, w, heads):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-10-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_project(project):
     def at(x, matrix, heads):
@@ -797,6 +807,7 @@ def exchange(q, k, v, context):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-10-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_exchange(exchange):
     def at(q, k, v, context):
@@ -866,6 +877,7 @@ def block(x, w, heads, context):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-10-c-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_block(block):
     def at(x, w, heads, context):
@@ -1004,6 +1016,7 @@ def remember(logits, ids):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-11-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_remember(remember):
     def at(logits, ids):

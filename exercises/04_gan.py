@@ -31,6 +31,7 @@ def game(p, q):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_game(game):
     got = course.attempt(game, np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.3, 0.6]))
@@ -75,6 +76,7 @@ def pulls(score):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_pulls(pulls):
     got = course.attempt(pulls, -2.0)
@@ -124,6 +126,7 @@ def noisy(theta, s):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_noisy(noisy):
     got = course.attempt(noisy, 1.0, 1.0)
@@ -205,6 +208,7 @@ def growth(rule, lr):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_growth(growth):
     together = lambda x, y, lr: (x - lr * y, y + lr * x)
@@ -267,6 +271,7 @@ def slopes(D, x):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_slopes(slopes):
     x = torch.tensor([[3.0, 4.0], [0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
@@ -311,6 +316,7 @@ def penalties(D, real, fake, t):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_penalties(penalties):
     bowl, layer = lambda x: x.square().sum(-1) / 2, nn.Linear(2, 1).double()
@@ -375,6 +381,7 @@ def mended(G, D, real, z):
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_mended(mended):
     torch.manual_seed(0)
@@ -415,6 +422,7 @@ def recipe():
 
 
 # %% nbgrader={"grade": true, "grade_id": "04-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_recipe(recipe):
     got = course.attempt(recipe)

@@ -52,6 +52,7 @@ def mended(p, rng):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_mended(mended):
     def at(p, rng):
@@ -143,6 +144,7 @@ def nucleus(p, top_p):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_nucleus(nucleus):
     def at(p, top_p):
@@ -228,6 +230,7 @@ def word_perplexity(nats, words):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_word_perplexity(word_perplexity):
     def at(nats, words):
@@ -312,6 +315,7 @@ def penalise(logits, ids, penalty):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_penalise(penalise):
     def at(logits, ids, penalty):
@@ -401,6 +405,7 @@ def pad_left(rows, pad):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_pad_left(pad_left):
     def at(rows, pad):
@@ -494,6 +499,7 @@ def beam(log_p, prefix, length, width):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_beam(beam):
     asked = set()
@@ -622,6 +628,7 @@ def expected_best(rewards, n):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_expected_best(expected_best):
     def at(rewards, n):
@@ -736,6 +743,7 @@ def merge(W, A, B, alpha):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-8-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_merge(merge):
     def at(W, A, B, alpha):
@@ -833,6 +841,7 @@ def fresh(ids, V, n):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-9-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_fresh(fresh):
     def at(ids, V, n):
@@ -885,6 +894,7 @@ def narrowed(logits, may, top_p):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-9-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_narrowed(narrowed):
     def at(logits, may, top_p):
@@ -952,6 +962,7 @@ def compose(ask, prompt, end, length, n, top_p, rng):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-9-c-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_compose(compose):
     asked = []
@@ -1076,6 +1087,7 @@ def rule(p, ids):
 
 
 # %% nbgrader={"grade": true, "grade_id": "07-10-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"] jupyter={"source_hidden": true}
+# Run this cell: it checks your answer.
 @course.hints
 def check_rule(rule):
     V, dice = len(vocab), torch.Generator().manual_seed(0)

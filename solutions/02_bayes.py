@@ -110,6 +110,7 @@ def posterior(prior, likelihood):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_posterior(posterior):
     def at(prior, likelihood):
@@ -216,6 +217,7 @@ def log_posterior(log_prior, log_likelihood):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_log_posterior(log_posterior):
     def at(log_prior, log_likelihood):
@@ -359,6 +361,7 @@ def log_likelihood(theta, image, visible):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_log_likelihood(log_likelihood):
     def at(theta, image, visible):
@@ -504,6 +507,7 @@ def correct(pairs, prior, s):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_correct(correct):
     def at(pairs, prior, s):
@@ -616,6 +620,7 @@ def turn(table, often):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_turn(turn):
     def at(table, often):
@@ -744,6 +749,7 @@ def guided(score, pull, weight):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_guided(guided):
     def at(score, pull, weight):
@@ -859,6 +865,7 @@ def implied_prior(keys):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_implied_prior(implied_prior):
     def at(keys):
@@ -981,6 +988,7 @@ def learn(text):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-8-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_learn(learn):
     at = lambda text: table("from each word to its share", learn, text)
@@ -1093,6 +1101,7 @@ def slips(word, letters, rate):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-8-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_slips(slips):
     at = lambda *given: Counter(table("from each string to its probability", slips, *given))
@@ -1214,6 +1223,7 @@ def meant(typed, prior, letters, rate):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-8-c-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_meant(meant):
     at = lambda *given: Counter(table("from each word to its probability", meant, *given))
@@ -1337,6 +1347,7 @@ def mend(page, prior, letters, rate):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-8-d-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_mend(mend):
     def at(page, *given):
@@ -1476,6 +1487,7 @@ def mended(prior, heads, tosses):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-9-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_mended(mended):
     def at(prior, heads, tosses):
@@ -1609,6 +1621,7 @@ def restore(typed):
 
 
 # %% nbgrader={"grade": true, "grade_id": "02-10-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 unread = sentences("test")[1::2][:200]  # the chapter took the others
 rng = np.random.default_rng(2)
 typed_page = [[typist(word, rng) for word in part] for part in unread]

@@ -43,6 +43,7 @@ def attention(q, k, v):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_attention(attention):
     def at(q, k, v):
@@ -184,6 +185,7 @@ def hidden(T, context):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_hidden(hidden):
     def at(T, context):
@@ -277,6 +279,7 @@ def next_letter(logits, ids):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_next_letter(next_letter):
     def at(logits, ids):
@@ -448,6 +451,7 @@ def mended(q, k, v, context):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_mended(mended):
     def at(q, k, v, context):
@@ -585,6 +589,7 @@ def split(x, heads):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_split(split):
     def at(B, T, C, heads):
@@ -690,6 +695,7 @@ def turned(x, place):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_turned(turned):
     def several(x, place):
@@ -830,6 +836,7 @@ def variety(ids, vocab):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_variety(variety):
     def at(ids, vocab):
@@ -958,6 +965,7 @@ def calibrate(logits, ids):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-8-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_calibrate(calibrate):
     def at(logits, ids):
@@ -1132,6 +1140,7 @@ def transplant(ids, keep):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-9-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_transplant(transplant):
     def at(ids, keep):
@@ -1283,6 +1292,7 @@ def project(x, w, heads):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-10-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_project(project):
     def at(x, matrix, heads):
@@ -1408,6 +1418,7 @@ def exchange(q, k, v, context):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-10-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_exchange(exchange):
     def at(q, k, v, context):
@@ -1562,6 +1573,7 @@ def block(x, w, heads, context):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-10-c-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_block(block):
     def at(x, w, heads, context):
@@ -1752,6 +1764,7 @@ def remember(logits, ids):
 
 
 # %% nbgrader={"grade": true, "grade_id": "03-11-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_remember(remember):
     def at(logits, ids):

@@ -41,6 +41,7 @@ def sides(n, layers):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_sides(sides):
     def at(n, layers):
@@ -156,6 +157,7 @@ def price(mu, logvar):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_price(price):
     def at(mu, logvar):
@@ -260,6 +262,7 @@ def push(without, with_label, scale, t, between):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_push(push):
     without, with_label = torch.tensor([1.0, 0.0]), torch.tensor([2.0, 4.0])
@@ -353,6 +356,7 @@ def impostor(real):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_impostor(impostor):
     def at(real):
@@ -494,6 +498,7 @@ def fid(real, fake):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_fid(fid):
     def at(real, fake):
@@ -647,6 +652,7 @@ def both(real, fake, k):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-5-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_both(both):
     def at(real, fake, k):
@@ -801,6 +807,7 @@ def mended(images, size):
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_mended(mended):
     def at(images, size):
@@ -900,6 +907,7 @@ def recipe():
 
 
 # %% nbgrader={"grade": true, "grade_id": "08-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 def calls(steps, guidance, between):
     """How often Heun's method asks the network for one digit; with guidance twice, with and without the label."""
     asked = []

@@ -23,6 +23,7 @@ def run(p, n):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-1-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_run(run):
     got = course.attempt(run, 0.5, 3)
@@ -56,6 +57,7 @@ def streak(throws):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_streak(streak):
     got = course.attempt(streak, [1, 1, 0, 1])
@@ -92,6 +94,7 @@ def average(n, trials):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_average(average):
     got = course.attempt(average, 100, 400)
@@ -136,6 +139,7 @@ def learn(throws):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_learn(learn):
     table = course.attempt(learn, [1, 1, 1, 0])
@@ -174,6 +178,7 @@ def forge(table, n, seed):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-4-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_forge(forge):
     always = np.array([[0.0, 1.0], [0.0, 1.0]])
@@ -215,6 +220,7 @@ def mended(throws):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-5-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_mended(mended):
     got = course.attempt(mended, [1, 1, 0, 1, 0, 0])
@@ -250,6 +256,7 @@ def human(n):
 
 
 # %% nbgrader={"grade": true, "grade_id": "NN-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
 @course.hints
 def check_human(human):
     got = course.attempt(human, 40)

@@ -93,7 +93,7 @@ def test(arguments):
     alone = re.compile("[^-]|$|-[xvqsl]$|-[a-zA-Z]{2}|--(lf|ff|sw)$|.*=")  # behind any other option stands its value
     paths = [word for before, word in zip([""] + arguments, arguments) if word[:1] != "-" and alone.match(before)]
     chosen = any((ROOT / word.split("::")[0]).exists() for word in paths)
-    pytest = [python(), "-m", "pytest", "-n", str(workers), "--dist", "loadfile", "--nbval"]
+    pytest = [python(), "-m", "pytest", "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder", "--nbval"]
     checks = {
         "ruff check": [python(), "-m", "ruff", "check", "."],
         "ruff format": [python(), "-m", "ruff", "format", "--check", "."],

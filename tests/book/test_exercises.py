@@ -209,6 +209,9 @@ def test_check_fails_on_the_stub_and_passes_on_the_solution(stem, i, worlds):
     sheet, world = SHEETS[stem], dict(worlds[stem])
     name = sheet.names[i]
     assert name and name[1] == name[2], "a check cell ends with check_NAME(NAME)"
+    assert sheet.cells[i].source.startswith(
+        "# Run this cell: it checks your answer.\n"
+    )  # all that is seen of it, folded
     check, solution = world[f"check_{name[1]}"], world[name[1]]
     check(solution)
     exec(sheet.stubs[i - 1], world)
