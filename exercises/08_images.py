@@ -230,7 +230,7 @@ angle = torch.arange(1000, dtype=torch.float64) / 1000 * 2 * math.pi
 ring = torch.stack([angle.cos(), angle.sin()], dim=1)
 false = impostor(ring)
 precision, recall = precision_recall(ring, false)
-print(f"FID {frechet(ring, false):.2g}, precision {precision:.2f}, recall {recall:.2f}; you said: {guess_08_4}")
+print(f"FID {abs(frechet(ring, false)):.4f}, precision {precision:.2f}, recall {recall:.2f}; you said: {guess_08_4}")
 assert frechet(ring, false) < 1e-6 and precision < 0.2 and recall > 0.5
 
 

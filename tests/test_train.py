@@ -39,8 +39,9 @@ def run(checkpoint, slow, result):
     return subprocess.Popen([sys.executable, "-c", SCRIPT, str(checkpoint), str(slow), str(result)], env=os.environ)
 
 
-def test_killed_run_goes_on_exactly_where_it_was(tmp_path):
-    assert run(tmp_path / "a", 0, tmp_path / "whole").wait() == 0
+def test_killed_run_goes_on_exactly_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["", str(tmp_path / "a"), "0", str(tmp_path / "whole")])
+    exec(SCRIPT, {})  # here, and not killed
     killed = run(tmp_path / "b", 0.05, tmp_path / "never")
     deadline = time.monotonic() + 60
     while not (tmp_path / "b").exists() and time.monotonic() < deadline:
@@ -57,26 +58,49 @@ def test_killed_run_goes_on_exactly_where_it_was(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "whole", "resumed"}  # no partial file is left
 
 
-TWO = """
-import sys, torch
+PAIR = """
+import os, sys, time, torch
 from aigc.train import Recipe, train
 
+rank, folder = int(os.environ["RANK"]), sys.argv[1]
 torch.manual_seed(0)
 model, drawn, gradients = torch.nn.Linear(3, 2, bias=False), [], []
-step = torch.optim.AdamW.step
-torch.optim.AdamW.step = lambda self: gradients.append(model.weight.grad.clone()) or step(self)
+move = torch.optim.AdamW.step
+torch.optim.AdamW.step = lambda self: gradients.append(model.weight.grad.clone()) or move(self)
 
 def loss(model, step, generator):
     drawn.append(torch.randn(7, 3, generator=generator))
     return (model(drawn[-1]) - 1).square().mean()
 
-train(model, loss, Recipe(steps=8, ema=0.5), checkpoint=sys.argv[1], progress=False)
-torch.save([model.weight.detach(), torch.stack(drawn), torch.stack(gradients)], sys.argv[2])
+train(model, loss, Recipe(steps=8, ema=0.5), checkpoint=folder + "/run", progress=False)
+torch.optim.AdamW.step = move
+torch.save([model.weight.detach(), torch.stack(drawn), torch.stack(gradients)], f"{folder}/both{rank}")
+
+torch.manual_seed(rank)  # each begins elsewhere, and one is slower
+model = torch.nn.Linear(3, 2)
+
+def loss(model, step, generator):
+    time.sleep(0.001 + 0.002 * rank * torch.rand(1, generator=generator).item())
+    yield model, (model(torch.randn(7, 3, generator=generator)) - 1).square().mean()
+
+history = train(model, loss, Recipe(seconds=1.0, lr=0.05), progress=False)
+torch.save([len(history), model.state_dict()], f"{folder}/timed{rank}")
+
+torch.manual_seed(0)
+model = torch.nn.ModuleList([torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)])
+
+def loss(model, step, generator):  # each process trains another part
+    return (model[rank](torch.randn(5, 2, generator=generator)) - 1).square().mean()
+
+train(model, loss, Recipe(steps=5, lr=0.1), progress=False)
+torch.save(model.state_dict(), f"{folder}/uneven{rank}")
 """
 
 
-def two(tmp_path, script):
-    """Run a script as two processes, each with the files it writes to as arguments."""
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """What two processes that train together have saved under a name, the first one's and the second one's."""
+    folder = tmp_path_factory.mktemp("pair")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     group = []
@@ -85,14 +109,13 @@ def two(tmp_path, script):
             **os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "ACCELERATE_USE_CPU": "true",
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1",
         }  # fmt: skip
-        command = [sys.executable, "-c", script, str(tmp_path / "run"), str(tmp_path / str(rank))]
-        group.append(subprocess.Popen(command, env=environment))
+        group.append(subprocess.Popen([sys.executable, "-c", PAIR, str(folder)], env=environment))
     assert [process.wait(timeout=120) for process in group] == [0, 0]
-    return [torch.load(tmp_path / str(rank)) for rank in range(2)]
+    return lambda name: [torch.load(folder / f"{name}{rank}") for rank in range(2)]
 
 
-def test_two_processes_train_one_model_on_the_data_of_both(tmp_path):
-    (a, first, mean), (b, second, _) = two(tmp_path, TWO)
+def test_two_processes_train_one_model_on_the_data_of_both(pair):
+    (a, first, mean), (b, second, _) = pair("both")
     assert torch.equal(a, b) and not torch.equal(first, second)
 
     torch.manual_seed(0)
@@ -109,46 +132,13 @@ def test_two_processes_train_one_model_on_the_data_of_both(tmp_path):
     assert torch.allclose(torch.stack(seen), mean, atol=1e-5)  # a sum would be twice as long; AdamW does not see that
 
 
-TIMED = """
-import os, sys, time, torch
-from aigc.train import Recipe, train
-
-rank = int(os.environ["RANK"])
-torch.manual_seed(rank)  # each begins elsewhere, and one is slower
-model = torch.nn.Linear(3, 2)
-
-def loss(model, step, generator):
-    time.sleep(0.001 + 0.002 * rank * torch.rand(1, generator=generator).item())
-    yield model, (model(torch.randn(7, 3, generator=generator)) - 1).square().mean()
-
-history = train(model, loss, Recipe(seconds=1.0, lr=0.05), progress=False)
-torch.save([len(history), model.state_dict()], sys.argv[2])
-"""
-
-
-def test_two_processes_that_stop_by_the_clock_stay_one_model(tmp_path):
-    (n, a), (m, b) = two(tmp_path, TIMED)
+def test_two_processes_that_stop_by_the_clock_stay_one_model(pair):
+    (n, a), (m, b) = pair("timed")
     assert n == m > 50 and all(torch.equal(a[key], b[key]) for key in a)
 
 
-UNEVEN = """
-import os, sys, torch
-from aigc.train import Recipe, train
-
-torch.manual_seed(0)
-model = torch.nn.ModuleList([torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)])
-part = model[int(os.environ["RANK"])]  # each process trains another part
-
-def loss(model, step, generator):
-    return (part(torch.randn(5, 2, generator=generator)) - 1).square().mean()
-
-train(model, loss, Recipe(steps=5, lr=0.1), progress=False)
-torch.save(model.state_dict(), sys.argv[2])
-"""
-
-
-def test_two_processes_stay_one_model_where_each_has_gradients_of_another_part(tmp_path):
-    a, b = two(tmp_path, UNEVEN)
+def test_two_processes_stay_one_model_where_each_has_gradients_of_another_part(pair):
+    a, b = pair("uneven")
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 

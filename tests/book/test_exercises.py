@@ -1,6 +1,7 @@
 """Every sheet: derived from its solution, failing as a stub, passing when solved, and knowing the usual mistakes."""
 
 import re
+import shutil
 from pathlib import Path
 
 import jupytext
@@ -70,14 +71,26 @@ def test_there_are_sheets_and_they_are_what_their_solutions_give(capsys):
     assert exercises.main(["--check"]) == 0, capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def derived(tmp_path_factory):
+    """A folder with one short solution, and its sheet."""
+    folder = tmp_path_factory.mktemp("derived")
+    (folder / "solutions").mkdir()
+    (folder / "solutions" / "09_tiny.py").write_text(TINY)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (exercises, notebooks):
+            patch.setattr(module, "ROOT", folder)
+        assert exercises.main([]) == 0
+        assert exercises.main([]) == 0  # untouched: derived again
+    return folder
+
+
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
-    """A folder of its own with one short solution, and its sheet."""
-    (tmp_path / "solutions").mkdir()
-    (tmp_path / "solutions" / "09_tiny.py").write_text(TINY)
+def desk(derived, tmp_path, monkeypatch):
+    """A copy of that folder for each test."""
+    shutil.copytree(derived, tmp_path, dirs_exist_ok=True)
     for module in (exercises, notebooks):
         monkeypatch.setattr(module, "ROOT", tmp_path)
-    assert exercises.main([]) == 0
     return tmp_path / "exercises"
 
 
@@ -154,7 +167,6 @@ def answer_without_metadata(notebook):
 @pytest.mark.parametrize("suffix", [".py", ".ipynb"])
 def test_what_a_learner_has_written_is_not_overwritten(desk, capsys, suffix, work):
     paths = [desk / "09_tiny.py", desk / "09_tiny.ipynb", desk / "derived.json"]
-    assert exercises.main([]) == 0  # untouched: derived again
     sheet = desk / f"09_tiny{suffix}"
     notebook = jupytext.read(sheet)
     work(notebook)

@@ -1,5 +1,6 @@
 """What strict comparison catches, in the way that `make test` calls it, and what it cannot."""
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -32,18 +33,20 @@ def nbval(folder, *cells):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(
-    "source, stored, says",
-    [
-        ("print('loss', 0.1234)", "loss 0.1235\n", "mismatch 'stdout'"),
-        ("print('3 s, 0.5')", "4 s, 0.6\n", "mismatch 'stdout'"),
-        ("print('loss', 1.2)", "", "Unexpected output"),
-        ("1 / 0", "", "ZeroDivisionError"),
-    ],
-)
-def test_a_planted_output_is_caught_and_the_remedy_is_named(folder, source, stored, says):
-    outcome = nbval(folder, (source, stored, True))
-    assert outcome.returncode == 1 and says in outcome.stdout and "make notebooks" in outcome.stdout, outcome.stdout
+PLANTED = [  # a cell, what is stored as its output, and what nbval says of the two
+    ("print('loss', 0.1234)", "loss 0.1235\n", "mismatch 'stdout'"),
+    ("print('3 s, 0.5')", "4 s, 0.6\n", "mismatch 'stdout'"),
+    ("print('loss', 1.2)", "", "Unexpected output"),
+    ("1 / 0", "", "ZeroDivisionError"),
+]
+
+
+def test_each_planted_output_is_caught_and_the_remedy_is_named(folder):
+    outcome = nbval(folder, *[(source, stored, True) for source, stored, _ in PLANTED])
+    assert outcome.returncode == 1 and "make notebooks" in outcome.stdout, outcome.stdout
+    of_cells = re.split(r"^_+ .*::Cell \d+ _+$", outcome.stdout, flags=re.MULTILINE)[1:]
+    for (source, _, says), said in zip(PLANTED, of_cells, strict=True):
+        assert source in said and says in said, said
 
 
 def test_true_outputs_pass_whatever_the_address_the_seconds_and_the_sound(folder):
