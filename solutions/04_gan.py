@@ -438,8 +438,8 @@ assert all(abs(growth(twice, lr) - 1) < 1e-6 for lr in rates[:-1]) and growth(tw
 # %% [markdown]
 # Round and round, however often the detective moves: to answer the newest move keeps the distance, and more moves do
 # not bring it home. Then, beyond a rate, it is thrown out all at once. With `twice` you can find the rate by pencil: the
-# determinant of its matrix is 1, so it goes round as long as the trace is between -2 and 2. To come home, something must
-# be taken away from the length of the arrow: compare the penalty of section 5.
+# determinant of its matrix is 1, so it goes round as long as the trace is between -2 and 2. To come home, each round
+# must also shorten the distance: that is what the penalty of section 5 adds.
 
 # %% [markdown]
 # ## 04.5 · build · 45 min · ●●●●○ · Two penalties on a slope

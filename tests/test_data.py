@@ -103,6 +103,15 @@ def test_an_error_of_another_file_keeps_its_name(cache, tmp_path):
     assert "cannot write" not in str(error.value) and "not there" in str(error.value)
 
 
+def test_an_error_of_the_work_itself_is_not_taken_for_one_of_the_cache(cache):
+    def make():
+        raise OSError(errno.EIO, "a bad block")  # as of a file that is read: it bears no name
+
+    with pytest.raises(OSError, match="a bad block") as error:
+        files.cached("x.npz", make)
+    assert "cannot write" not in str(error.value) and list(cache.iterdir()) == []
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
 def test_a_full_disk_leaves_nothing_half_written(cache):
     def write_to_a_full_disk():

@@ -18,14 +18,12 @@ from traitlets.config import Config
 
 from aigc.files import atomic
 
-from .notebooks import ROOT, execute, read, sources, write
+from .notebooks import KEPT, ROOT, execute, read, sources, write
 
 CONFIG = Config()
 CONFIG.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("your turn")'}
 FORMAT = {"extension": ".py", "format_name": "percent"}
-SOURCE_METADATA = {"cell_metadata_filter": "tags,nbgrader,jupyter,-all", "notebook_metadata_filter": "-all"}
-
-
+SOURCE_METADATA = {"cell_metadata_filter": ",".join([*sorted(KEPT), "-all"]), "notebook_metadata_filter": "-all"}
 FOLD = "<details><summary>What came out: open it when the check is silent</summary>\n\n{}\n\n</details>"
 
 
@@ -44,19 +42,19 @@ def derive(solution: Path) -> nbformat.NotebookNode:
         if cell.cell_type == "markdown" and cell.source.startswith("#"):
             waiting = False
         grader = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "code" and not written(cell) and (waiting or grader.get("grade")):
+        if cell.cell_type == "code" and not takes_answer(cell) and (waiting or grader.get("grade")):
             waiting = True
             cell.metadata["tags"] = ["raises-exception"]
         if grader.get("grade"):
             cell.metadata["jupyter"] = {"source_hidden": True}
     for cell, following in zip(notebook.cells, [*notebook.cells[1:], nbformat.v4.new_markdown_cell()]):
         conclusion = cell.cell_type == "markdown" and not cell.source.startswith("#")
-        if conclusion and not written(following):
+        if conclusion and not takes_answer(following):
             cell.source = FOLD.format(cell.source)
     return notebook
 
 
-def written(cell: nbformat.NotebookNode) -> bool:
+def takes_answer(cell: nbformat.NotebookNode) -> bool:
     """Whether a learner writes into this cell: an answer, or a prediction."""
     return cell.metadata.get("nbgrader", {}).get("solution", False) or "prediction" in cell.metadata.get("tags", [])
 

@@ -11,12 +11,11 @@ import sys
 from itertools import count
 
 import nbformat
-from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from . import notebooks
-from .exercises import derived, told
-from .notebooks import EXERCISE, prose, read, write
+from .exercises import derived, takes_answer, told
+from .notebooks import EXERCISE, Client, prose, read, write
 from .processors import environment
 
 LIMIT = 120  # seconds for one cell
@@ -74,8 +73,7 @@ def carried(mine: NotebookNode, sheet: NotebookNode) -> NotebookNode:
     known, before, follow = origin(mine)["cells"], None, {}
     for cell in mine.cells:
         name, new = key(cell), places.get(key(cell))
-        answer = cell.metadata.get("nbgrader", {}).get("solution") or "prediction" in cell.metadata.get("tags", [])
-        if changed(cell, known) and new is not None and (answer or known.get(name) == said(new)):
+        if changed(cell, known) and new is not None and (takes_answer(cell) or known.get(name) == said(new)):
             new.source = cell.source
         elif changed(cell, known) and (new is None or said(new) != said(cell)):
             own = nbformat.from_dict(cell)
@@ -129,7 +127,7 @@ def examine(stem: str) -> list[tuple[str, str, str]]:
     for cell in mine.cells:
         if key(cell) in ours:
             cell.source = ours[key(cell)].source
-    client = NotebookClient(
+    client = Client(
         mine, timeout=LIMIT, interrupt_on_timeout=True, allow_errors=True, kernel_name="python3",
         resources={"metadata": {"path": str(notebooks.ROOT / "my")}},
     )  # fmt: skip

@@ -28,23 +28,28 @@ def atomic(path: Path):
 
     Raises OSError, naming the file and what to do, if it cannot be written.
     """
+    partial = _beside(path)
+    try:
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        if error.errno is None or str(error.filename or partial) != str(partial):  # another file's
+            raise
+        raise unwritable(path, error) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    """A name that nothing has, in the folder of `path`, after a try to write there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise unwritable(path, error) from error
     os.close(handle)
-    partial = Path(name)
-    partial.unlink()
-    try:
-        yield partial
-        os.replace(partial, path)
-    except OSError as error:
-        if error.errno is None or str(error.filename or partial) != name:  # another file's
-            raise
-        raise unwritable(path, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    os.unlink(name)
+    return Path(name)
 
 
 def unwritable(path: Path, error: OSError) -> OSError:
@@ -62,8 +67,8 @@ def cached(name: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np
             return dict(archive)
     except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         pass  # not there, or damaged
-    with atomic(path) as partial:  # which fails at once where nothing can be written, not after a minute of work
-        arrays = make()
-        with open(partial, "wb") as file:
-            np.savez_compressed(file, **arrays)
+    _beside(path)  # fails at once where nothing can be written, not after a minute of work
+    arrays = make()
+    with atomic(path) as partial, open(partial, "wb") as file:
+        np.savez_compressed(file, **arrays)
     return arrays

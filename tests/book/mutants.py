@@ -1,5 +1,5 @@
 """Small changes of a solution, each of which should make it wrong: constants, comparisons, axes, signs, the order of
-log and sum. `mutants(source)` lists them; test_mutants.py asks the checks of the sheets about each.
+log and sum. `mutants(source)` lists them; test_exercises.py asks the checks of the sheets about each.
 """
 
 import ast
