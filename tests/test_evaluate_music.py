@@ -34,6 +34,10 @@ def test_sounding_repeats_what_is_held():
         ([67, 69, 71], [60, 62, 62], 100),  # the third step moves one voice alone
         ([67, 67], [60, 60], np.nan),  # the same fifth again is no move
         ([67, 55], [60, 72], 0),  # a fifth either side of a crossing, in contrary motion
+        ([60, 62], [67, 69], 100),  # fifths of voices that have crossed
+        ([60, 62], [65, 67], 0),  # crossed fourths, of which 7 is the complement
+        ([60, 69], [53, 76], 0),  # one voice overtakes the other
+        ([60, 74], [60, 62], 100),  # from a unison to an octave
         ([64, 65, 67], [60, 62, 64], 0),  # thirds
         ([67, 69], [60, 53], 0),  # a fifth, then a tenth
         ([67, 69, 72], [60, 62, 64], 50),

@@ -1,5 +1,8 @@
 """Notes -> grid -> ids and back, notes -> MIDI file -> notes, and what the codecs refuse."""
 
+import struct
+import time
+
 import numpy as np
 import pretty_midi
 import pytest
@@ -214,3 +217,74 @@ def test_midi_that_holds_no_voices_is_refused(tmp_path):
     chord.instruments[0].notes.append(pretty_midi.Note(80, 64, 0, 0.5))
     with pytest.raises(ValueError, match="two notes at once"):
         from_midi(chord)
+
+
+def chunk(kind: bytes, body: bytes, length: int | None = None) -> bytes:
+    return kind + struct.pack(">I", len(body) if length is None else length) + body
+
+
+def header(tracks: int = 1, ticks: int = 480) -> bytes:
+    return chunk(b"MThd", struct.pack(">HHh", 1, tracks, ticks))
+
+
+NOTE, END = b"\x00\x90\x3c\x50\x83\x60\x80\x3c\x00", b"\x00\xff\x2f\x00"
+HOSTILE = {
+    "nothing": (b"", "ends too early"),
+    "text": (b"a letter to Mr Bach", "not a MIDI file"),
+    "a header alone": (header(), "not a MIDI file"),
+    "no track": (header(0), "not a MIDI file"),
+    "tracks that never come": (header(65535) + chunk(b"MTrk", NOTE + END), "not a MIDI file"),
+    "half a track": (header() + chunk(b"MTrk", NOTE, 2**31), "ends too early"),
+    "no ticks in a beat": (header(ticks=0) + chunk(b"MTrk", NOTE + END), "not a MIDI file"),
+    "a beat of no time": (header() + chunk(b"MTrk", b"\x00\xff\x51\x03\0\0\0" + NOTE + END), "not a MIDI file"),
+    "a year of silence": (header() + chunk(b"MTrk", b"\xff\xff\xff\x7f" + NOTE[1:] + END), "largest tick"),
+    "an hour of silence": (header() + chunk(b"MTrk", b"\x84\xaa\xc0\x00" + NOTE[1:] + END), "is outside"),
+    "notes without end": (header() + chunk(b"MTrk", b"\x00\x90\x3c\x50" * 3 + END), "each note has an end"),
+    "drums alone": (
+        header() + chunk(b"MTrk", NOTE.replace(b"\x90", b"\x99").replace(b"\x80\x3c", b"\x89\x3c") + END),
+        "1 of drums",
+    ),
+    "too much": (header() + chunk(b"MTrk", NOTE * 12_000 + END), "at most 100,000 bytes"),
+    "as much as can be": (
+        header() + chunk(b"MTrk", b"\x00\x90\x3c\x50\x01\x80\x3c\x00" * 12_000 + END),
+        "two notes at once",
+    ),
+    "as many instruments": (
+        header() + chunk(b"MTrk", b"".join(bytes([0, 0xC0, i % 128]) + NOTE for i in range(8000)) + END),
+        "128 instruments",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_are_refused_within_a_second(tmp_path, name):
+    path, (content, words) = tmp_path / "a.mid", HOSTILE[name]
+    path.write_bytes(content)
+    began = time.process_time()
+    with pytest.raises(ValueError, match=words):
+        from_midi(path)
+    assert time.process_time() - began < 1
+
+
+def test_no_file():
+    with pytest.raises(FileNotFoundError):
+        from_midi("no/such.mid")
+    with pytest.raises(ValueError, match="is no file"):
+        from_midi(".")
+
+
+@settings(max_examples=100, deadline=2000)
+@given(pieces(), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=5))
+def test_damaged_files_are_read_or_refused(tmp_path_factory, notes, damage):
+    path = tmp_path_factory.mktemp("midi") / "a.mid"
+    to_midi(notes).write(str(path))
+    content = bytearray(path.read_bytes())
+    for place, byte in damage:
+        content[place % len(content)] = byte
+    path.write_bytes(content)
+    try:
+        found = from_midi(path)
+    except ValueError as error:
+        assert len(str(error)) > 20
+    else:
+        np.testing.assert_array_equal(found, check(found))

@@ -1,4 +1,4 @@
-"""What a notebook shows: figures, digits, piano rolls, sound, and text as it comes."""
+"""What a notebook shows: figures, digits, piano rolls, scores, sound, and text as it comes."""
 
 import base64
 import io
@@ -16,6 +16,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from PIL import Image
 
 from .codecs.notes import check, to_midi
+from .engrave import engrave
 from .score import DURATION, ONSET, PITCH, VOICE, VOICES
 
 # One palette, in which every pair of colours stays apart for colour-blind eyes too. GOLD is for fills only.
@@ -23,14 +24,7 @@ SUNSET, WATER, DUSK, SKY, GOLD, INK = "#D55E00", "#00796B", "#7A3E9D", "#4C9BE0"
 VOICE_COLORS = (SUNSET, GOLD, WATER, DUSK)  # soprano .. bass
 
 # What a reader sees in the figures
-TEXT = {
-    "bar": "bar",
-    "pitch": "pitch",
-    "baseline": "baseline",
-    "step": "step",
-    "modes": "modes",
-    **{voice: voice for voice in VOICES},
-}
+TEXT = {name: name for name in ("bar", "pitch", "baseline", "step", "modes", *VOICES)}
 
 BOXES = {  # of a diagram, which differ in grey too: filled, dashed, light
     "data": dict(facecolor="white", edgecolor=INK),
@@ -77,14 +71,11 @@ def figure(fig: plt.Figure, alt: str, text: str = "") -> None:
     ValueError if alt is empty.
     """
     _described(alt)
-    full, png = io.BytesIO(), io.BytesIO()
+    full = io.BytesIO()
     fig.savefig(full)
-    colors = Image.open(full).convert("RGB").quantize(256, dither=Image.Dither.NONE)  # a third of the size
-    colors.save(png, "PNG", optimize=True)
     width = round(fig.get_figwidth() * 100)
     plt.close(fig)
-    data = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": text or alt}
-    display(data, metadata={"image/png": {"alt": alt, "width": width}}, raw=True)
+    _png(full, width, alt, text)
 
 
 def band(quantity: str, low: float, high: float, value: float, baseline: float | None = None, *, text: str) -> None:
@@ -297,6 +288,20 @@ def roll(notes: np.ndarray, steps_per_bar: int = 16, pickup: int = 0, *, alt: st
         figure(fig, alt)
 
 
+def staff(
+    notes: np.ndarray,
+    key: str = "C major",
+    steps_per_bar: int = 16,
+    pickup: int = 0,
+    marked: Iterable = (),
+    *,
+    alt: str,
+) -> None:
+    """Display notes as a score. marked: which of them a model made. Arguments and errors: as of engrave.engrave."""
+    _described(alt)
+    _png(io.BytesIO(engrave(notes, key, steps_per_bar, pickup, marked, SUNSET)), 700, alt)
+
+
 def audio(notes: np.ndarray, tempo_bpm: float = 80.0) -> Audio:
     """A player for notes (N, 5): MP3, mono, 22 kHz, by pretty_midi alone, so that it sounds alike everywhere.
 
@@ -330,6 +335,14 @@ def stream(pieces: Iterable[str]) -> str:
         heard.append(piece)
     print()
     return "".join(heard)
+
+
+def _png(full: io.BytesIO, width: int, alt: str, text: str = "") -> None:
+    png = io.BytesIO()
+    colors = Image.open(full).convert("RGB").quantize(256, dither=Image.Dither.NONE)  # a third of the size
+    colors.save(png, "PNG", optimize=True)
+    data = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": text or alt}
+    display(data, metadata={"image/png": {"alt": alt, "width": width}}, raw=True)
 
 
 def _described(alt: str) -> None:

@@ -1,6 +1,7 @@
 """Notes <-> a grid of steps <-> token ids, and notes <-> MIDI. A step is a sixteenth; there are four voices."""
 
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import pretty_midi
@@ -13,6 +14,7 @@ VOCABULARY = 2 + HIGH - LOW + 1  # of ids: 0 rest, 1 hold, then LOW .. HIGH
 RANGES = ((57, 81), (53, 74), (48, 69), (36, 64))  # what each voice sings in the corpus
 PROGRAM = 52  # of General MIDI: a choir
 LAST_STEP = np.iinfo(np.int16).max
+LARGEST = 100_000  # bytes of a MIDI file, which take a second to read; a chorale has at most 7,000
 
 
 def check(notes: np.ndarray) -> np.ndarray:
@@ -163,15 +165,16 @@ def from_midi(midi: pretty_midi.PrettyMIDI | str | PathLike) -> np.ndarray:
 
     Instruments named soprano, alto, tenor and bass are these voices; without these names, at most four instruments are
     voices in their order. Onsets and ends are rounded to the nearest step, and a note has at least one. Drums are left
-    out. Raises FileNotFoundError, and ValueError for a file that is not MIDI, for more instruments, for no notes, and
-    for notes that `check` refuses.
+    out. Raises FileNotFoundError, and ValueError for a file that is not MIDI or larger than LARGEST, for more
+    instruments, for no notes, and for notes that `check` refuses.
     """
     if not isinstance(midi, pretty_midi.PrettyMIDI):
         midi = _read(midi)
     played = [instrument for instrument in midi.instruments if instrument.notes and not instrument.is_drum]
     if not played:
         drums = sum(len(instrument.notes) for instrument in midi.instruments)
-        raise ValueError(f"there are no notes with a pitch in this MIDI, and {drums} of drums: give one with a melody")
+        how = "give one with a melody, in which each note has an end"
+        raise ValueError(f"there are no notes with a pitch in this MIDI, and {drums} of drums: {how}")
     voices = {name: voice for voice, name in enumerate(VOICES)}
     if not all(instrument.name.lower() in voices for instrument in played):
         if len(played) > len(VOICES):
@@ -186,9 +189,11 @@ def from_midi(midi: pretty_midi.PrettyMIDI | str | PathLike) -> np.ndarray:
 
 
 def _read(path: str | PathLike) -> pretty_midi.PrettyMIDI:
+    size = Path(path).stat().st_size
+    if not Path(path).is_file() or size > LARGEST:
+        raise ValueError(f"{path} is no file of at most {LARGEST:,} bytes, but has {size:,}: give one piece, as .mid")
     try:
         return pretty_midi.PrettyMIDI(str(path))
-    except FileNotFoundError:
-        raise
     except Exception as error:  # whatever the parser trips over in broken bytes
-        raise ValueError(f"{path} is not a MIDI file, or a damaged one ({error}): give a standard .mid file") from error
+        why = str(error) or "it ends too early"
+        raise ValueError(f"{path} is not a MIDI file, or a damaged one ({why}): give a standard .mid file") from error

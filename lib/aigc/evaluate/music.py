@@ -23,7 +23,8 @@ def parallel_fifths_octaves(grid: np.ndarray) -> float:
     """How often two voices move in parallel fifths, octaves or unisons: per 100 moves that two voices make together.
 
     A move is a step at which both voices of a pair go from one pitch to another; it is parallel if both go the same
-    way and the interval, octaves aside, is 7 semitones before and after, or 0. Returns 0 .. 100, nan without moves.
+    way, the same one is above before and after, or neither, and the interval, octaves aside, is 7 semitones before
+    and after, or 0. Returns 0 .. 100, nan without moves.
     """
     pitch = sounding(grid).astype(int)
     before, after = pitch[:-1], pitch[1:]
@@ -31,8 +32,9 @@ def parallel_fifths_octaves(grid: np.ndarray) -> float:
     moves = parallels = 0
     for high, low in combinations(range(pitch.shape[1]), 2):
         both = moved[:, high] & moved[:, low]
-        was, now = ((p[both, high] - p[both, low]) % 12 for p in (before, after))
-        same_way = (after - before)[both, high] * (after - before)[both, low] > 0
+        was, now = (p[both, high] - p[both, low] for p in (before, after))  # negative where the voices have crossed
+        same_way = ((after - before)[both, high] * (after - before)[both, low] > 0) & (was * now >= 0)
+        was, now = abs(was) % 12, abs(now) % 12
         moves += both.sum()
         parallels += (same_way & (was == now) & np.isin(was, (0, 7))).sum()
     return float(100 * parallels / moves) if moves else float("nan")

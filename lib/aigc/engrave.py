@@ -1,0 +1,70 @@
+"""Notes as a page of music: music21 decides on ties and beams, verovio engraves, resvg paints. All of it offline."""
+
+import numpy as np
+import resvg_py
+import verovio
+
+from .codecs.notes import check
+from .score import DURATION, ONSET, STEPS_PER_BEAT, VOICE, spell
+
+CLEFS = ("G",), ("G",), ("G", -1), ("F",)  # of soprano .. bass; the tenor's is an octave lower
+LOOK = dict(xmlIdSeed=1, adjustPageHeight=True, header="none", footer="none", svgViewBox=True, scale=40, pageWidth=1750)
+LOOK |= {f"pageMargin{side}": 20 for side in ("Left", "Right", "Top", "Bottom")}
+PIXELS = 1400  # of the page's width, twice of what it is shown
+
+
+def engrave(
+    notes: np.ndarray, key: str = "C major", steps_per_bar: int = 16, pickup: int = 0, marked=(), color: str = "#D55E00"
+) -> bytes:
+    """A PNG of the notes as a score, with a staff for each voice that sings. The same notes give the same bytes.
+
+    notes: (N, 5), the columns of aigc.score, in 4/4 or 3/4. key: such as "F# minor", for the signature and the names.
+    marked: which of them, in the order of `check`, stand in `color`: indices, or (N,) booleans.
+    Raises ValueError as `check` does, and for another key or metre.
+    """
+    from music21 import clef, exceptions21, meter, note, stream, tie
+    from music21 import key as keys  # a second to import
+    from music21.musicxml.m21ToXml import GeneralObjectExporter
+
+    notes = check(notes)
+    if steps_per_bar not in (12, 16) or not 0 <= pickup < steps_per_bar:
+        raise ValueError(f"a bar has 16 steps or 12, and an upbeat fewer, not {steps_per_bar} and {pickup}")
+    try:
+        tonic, mode = key.split()
+        signature = keys.Key(tonic.replace("b", "-"), mode)
+    except (ValueError, exceptions21.Music21Exception) as error:
+        raise ValueError(f'a key is a tonic and a mode, such as "F# minor" or "Bb major", not {key!r}') from error
+    colors = np.full(len(notes), "#000000")
+    colors[list(marked)] = color
+    final = int((notes[:, ONSET].astype(int) + notes[:, DURATION]).max())
+    lines = [0, *range(pickup or steps_per_bar, final, steps_per_bar), final]  # where bars begin, and the end
+    score = stream.Score()
+    for voice in np.unique(notes[:, VOICE]):
+        bars = [stream.Measure(i + (not pickup)) for i in range(len(lines) - 1)]
+        time = meter.TimeSignature(f"{steps_per_bar // STEPS_PER_BEAT}/4")
+        bars[0].append([clef.clefFromString(*CLEFS[voice]), signature, time])
+        bars[0].paddingLeft = (steps_per_bar - pickup) / STEPS_PER_BEAT if pickup else 0.0
+        now = 0
+        of = notes[:, VOICE] == voice
+        for (_, onset, duration, pitch, _), ink in zip(
+            [*notes[of].tolist(), (voice, final, 0, 0, 0)], [*colors[of], ""]
+        ):
+            for start, end, sound in ((now, onset, None), (onset, onset + duration, pitch)):  # a rest, and the note
+                for line, next_line, bar in zip(lines, lines[1:], bars):
+                    a, b = max(start, line), min(end, next_line)
+                    if a >= b:
+                        continue
+                    sign = note.Rest() if sound is None else note.Note(spell(sound, signature.sharps).replace("b", "-"))
+                    sign.quarterLength = (b - a) / STEPS_PER_BEAT
+                    if sound is not None:
+                        sign.style.color = ink
+                        if (a, b) != (start, end):
+                            sign.tie = tie.Tie("start" if a == start else "stop" if b == end else "continue")
+                    bar.append(sign)
+            now = onset + duration
+        bars[-1].rightBarline = "final"
+        score.insert(0, stream.Part(bars))
+    page = verovio.toolkit()
+    page.setOptions(LOOK)
+    page.loadData(GeneralObjectExporter(score).parse().decode())
+    return bytes(resvg_py.svg_to_bytes(svg_string=page.renderToSVG(1), width=PIXELS, background="white"))
