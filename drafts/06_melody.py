@@ -5,8 +5,8 @@
 #
 # **What does a machine have to remember in order to go on with a melody?**
 #
-# Hum this: *mi mi sol la do do la, sol sol la sol.* It is how 茉莉花, the Jasmine Flower, begins, and whoever has heard
-# it once goes on in the same way: by singing the line again. To do so you need none of the theory of music. You
+# Hum this: *mi mi sol la do do la, sol sol la sol.* It is how 茉莉花, the Jasmine Flower, begins, and whoever has
+# heard it once goes on in the same way: by singing the line again. To do so you need none of the theory of music. You
 # need to know what was sung four seconds ago.
 #
 # The introduction that this course follows says that a model of music "considers the previous note and its intensity
@@ -15,9 +15,9 @@
 #
 # ## What you need
 #
-# Chapter 01 (bits, chains), chapter 03 (cross-entropy, the GPT), the chain rule of derivatives. No music is needed:
-# a note has a pitch, a length and a loudness, and names are explained where they first stand. A heading with ◇ is for
-# a second reading.
+# Chapter 01 (bits, chains), chapter 03 (cross-entropy, the GPT), the chain rule of derivatives. No music is needed: a
+# note has a pitch, a length and a loudness, and names are explained where they first stand. A heading with ◇ is for a
+# second reading.
 
 # %%
 import math
@@ -112,8 +112,8 @@ show.staff(tune, alt="The melody as a score, in common time.")
 show.audio(tune, tempo_bpm=100)
 
 # %% [markdown]
-# A score is read from left to right; a note stands higher where it sounds higher. Its head is hollow where it is long,
-# and beams bind short ones. To a machine we show one of these:
+# A score is read from left to right; a note stands higher where it sounds higher. Its head is hollow where it is
+# long, and beams bind short ones. To a machine we show one of these:
 #
 # - a **piano roll** (钢琴卷帘): for each step the pitch that sounds, as on the paper of a mechanical piano;
 # - a **grid with holds**: for each step a pitch that *begins* there, or *hold*, or *rest*;
@@ -129,7 +129,7 @@ happened = events.encode(tune)
 changes = 1 + np.flatnonzero(np.diff(sounds))  # where the roll shows that something begins
 in_roll = int((sounds[np.append(0, changes)] != notes.REST).sum())
 back = notes.from_grid(np.stack([grid] + [np.full_like(grid, notes.REST)] * 3, axis=1))
-print(f"{len(tune)} notes. The piano roll shows {in_roll}, the grid {len(back)}, the events {len(events.decode(happened))}")
+print(f"{len(tune)} notes: the piano roll shows {in_roll}, the grid {len(back)}, the events {len(happened)}")
 assert (back[:, :4] == tune[:, :4]).all() and in_roll <= len(tune)
 assert (events.decode(happened)[:, :4] == tune[:, :4]).all()
 
@@ -182,16 +182,12 @@ print("a MIDI file gives back every event; the sound is neither silent nor cut o
 # minor, so that the same tune in two keys is the same tune; no tune stands on both sides of the line between those to
 # learn from and those to be asked about. A hymn has some fifty notes.
 
+
 # %%
-STEPS_FROM_C = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11)))
-
-
 def melody_of(piece) -> torch.Tensor:
     """The soprano's events (M, 3), in C major or A minor."""
-    tonic, mode = piece.key.split()
-    at = STEPS_FROM_C[tonic[0]] + tonic.count("#") - tonic.count("b")
     voice = piece.notes[piece.notes[:, VOICE] == 0].copy()
-    voice[:, PITCH] += ({"major": 0, "minor": 9}[mode] - at + 6) % 12 - 6  # by a tritone at most
+    voice[:, PITCH] -= piece.from_c
     return torch.from_numpy(events.encode(voice))
 
 
@@ -236,6 +232,7 @@ def chain_cost(chain: ngram.KneserNey, song: torch.Tensor) -> np.ndarray:
     return -chain.log_prob(np.concatenate([row[:3]] * 3 + [row[3:]]))[-len(row) + 3 :].reshape(-1, 3)
 
 
+# %%
 used = np.unique(events.to_tokens(torch.cat([*hymns, *unheard, torch.from_numpy(happened)]).numpy()))
 place = np.zeros(events.VOCABULARY, dtype=np.int64)  # of a token among those that occur
 place[used] = np.arange(len(used))
@@ -244,7 +241,7 @@ chains = {order: ngram.fit_kneser_ney(rows, len(used), order) for order in (5, 8
 
 # %%
 of_hymns = lambda w: np.concatenate([repeat_bar(song, w) for song in hymns]).sum(1).mean()
-weight = min(np.arange(0.05, 0.95, 0.05), key=of_hymns)
+weight = min(np.arange(0.1, 1, 0.1), key=of_hymns)
 table = {"unigram": bits(lambda song: -np.log(unigram[range(3), song.numpy()])[1:])}
 table["repeat the last bar"] = bits(lambda song: repeat_bar(song, weight))
 table["the last note"] = bits(lambda song: chain_cost(chains[5], song))
@@ -289,14 +286,14 @@ show.staff(walked, marked=range(GIVEN, len(walked)), alt="A melody by a Markov c
 show.audio(walked, tempo_bpm=110)
 
 # %% [markdown]
-# It takes a step here and a leap there, as hymns do, and goes nowhere. Whoever knows two notes cannot know that a line
-# is about to end.
+# It takes a step here and a leap there, as hymns do, and goes nowhere. Whoever knows two notes cannot know that a
+# line is about to end.
 #
 # ### A memory by hand
 #
-# A chain that remembers more notes needs to have seen more combinations than there are. Chapter 03 let the machine look
-# at all of them. Forty years of music models did something else: they kept a **state** (状态), a list of $C$ numbers
-# $h_t$, and let each note change it. This is a **recurrent network** (循环神经网络, RNN; Elman 1990):
+# A chain that remembers more notes needs to have seen more combinations than there are. Chapter 03 let the machine
+# look at all of them. Forty years of music models did something else: they kept a **state** (状态), a list of $C$
+# numbers $h_t$, and let each note change it. This is a **recurrent network** (循环神经网络, RNN; Elman 1990):
 #
 # $$h_t = \tanh(W x_t + b + U h_{t-1}) \tag{6.2}$$
 #
@@ -324,9 +321,9 @@ assert np.allclose(left, 0.5 ** np.arange(17), rtol=1e-3)
 # $$\frac{\partial h_T}{\partial h_t} = \prod_{k=T}^{t+1} \operatorname{diag}(1 - h_k^2)\, U \tag{6.3}$$
 #
 # This is `between`. A loss at $T$ reaches the notes at $t$ through this product alone, so where it is nearly zero
-# nothing is learnt from them (Hochreiter 1991; Bengio et al. 1994), and where it is huge one step of learning is
-# thrown anywhere. Let us watch it: an untrained network reads the tune, with the matrix $U$ scaled down, left alone (an
-# orthogonal one, which keeps all lengths), and scaled up.
+# nothing is learnt from them (Bengio et al. 1994), and where it is huge one step of learning is thrown anywhere. Let
+# us watch it: an untrained network reads the tune, with the matrix $U$ scaled down, left alone (an orthogonal one,
+# which keeps all lengths), and scaled up.
 #
 # *Predict 3.* The factor is 1/2, 1 or 2 a note at most. After 24 notes, what will have become of each?
 
@@ -349,12 +346,15 @@ def read(scale: float) -> tuple[rnn.RNN, list]:
     return model, list(h[0].detach())
 
 
+# %%
 T = len(happened) - 1
 deep = min(24, T)
 reach = {}
 for scale in (0.5, 1.0, 2.0):
     model, states = read(scale)
-    reach[scale] = [torch.linalg.matrix_norm(between(model, states, t, T), 2).item() for t in range(T, T - deep - 1, -1)]
+    reach[scale] = [
+        torch.linalg.matrix_norm(between(model, states, t, T), 2).item() for t in range(T, T - deep - 1, -1)
+    ]
     with torch.enable_grad():  # the same by the machinery that trains
         h = states[T - 5].clone().requires_grad_()
         state = (h[None],)
@@ -371,14 +371,17 @@ for marker, (scale, line) in zip("v.^", reach.items()):
 ax.axhline(1, color=show.INK, lw=0.8, ls=":")
 ax.set(xlabel="notes between t and T", ylabel="norm of dh_T / dh_t")
 ax.legend()
-show.figure(fig, alt="On a logarithmic scale the norm falls in a straight line for U times 0.5, slowly for U itself, "
-            "and rises for U times 2.")
+show.figure(
+    fig,
+    alt="On a logarithmic scale the norm falls in a straight line for U times 0.5, slowly for U itself, "
+    "and rises for U times 2.",
+)
 
 # %% [markdown]
 # *Answer 3.* Halved, it vanishes faster than $2^{-24}$, for the slope of tanh takes its share. Left alone it has lost
-# two or three powers of ten all the same. Doubled, it grows, though less than $2^{24}$: where states are driven to the
-# ends of tanh its slope is nearly 0. There is no scale at which the past neither fades nor explodes: it would have to
-# be right for every note to come.
+# two or three powers of ten all the same. Doubled, it grows, though less than $2^{24}$: where states are driven to
+# the ends of tanh its slope is nearly 0. There is no scale at which the past neither fades nor explodes: it would
+# have to be right for every note to come.
 #
 # For slopes that are too large there is a crude remedy, **clipping** (梯度裁剪; Pascanu et al. 2013): if the gradient
 # $g$ of all parameters is longer than a limit $m$, walk in its direction as far as $m$ allows.
@@ -392,20 +395,11 @@ show.figure(fig, alt="On a logarithmic scale the norm falls in a straight line f
 
 
 # %%
-def batch(songs: list, size: int, length: int, dice: torch.Generator) -> torch.Tensor:
-    """Windows of `length` + 1 events from songs that are long enough, (size, length + 1, K)."""
-    long = [song for song in songs if len(song) > length]
-    rooms = torch.tensor([float(len(song) - length) for song in long])
-    chosen = torch.multinomial(rooms, size, replacement=True, generator=dice).tolist()
-    begins = [int(torch.randint(len(long[i]) - length, (1,), generator=dice)) for i in chosen]
-    return torch.stack([long[i][at : at + length + 1] for i, at in zip(chosen, begins)])
-
-
 def descent(limit: float, steps: int = 120, rate: float = 2.0) -> tuple[list, float]:
     """The loss of each step, in bits a note, and the share of states at an end of tanh when all is over."""
     (model, _), losses = read(1.0), []
     for step in range(steps):
-        some = batch(hymns, 32, 32, torch.Generator().manual_seed(1000 * course.seed() + step))
+        some = events.windows(hymns, 32, 33, torch.Generator().manual_seed(1000 * course.seed() + step))
         model.zero_grad()
         loss = rnn.loss(model, some)
         loss.backward()
@@ -429,7 +423,7 @@ show.figure(fig, alt="With a limit the loss falls further than without one.")
 asleep = {name: share for name, (_, share) in falls.items()}
 ended = {name: float(np.mean(losses[-20:])) for name, (losses, _) in falls.items()}
 assert ended["limit 1"] < ended["no limit"] and asleep["limit 1"] < asleep["no limit"]
-course.expect("06.asleep", asleep["no limit"], baseline=asleep["limit 1"])
+print("asleep:", ", ".join(f"{share:.0%} with {name}" for name, share in asleep.items()))
 
 # %% [markdown]
 # *Answer 4.* It falls asleep. A step that is too long drives the states to the ends of tanh, where (6.3) is nearly
@@ -443,7 +437,7 @@ course.expect("06.asleep", asleep["no limit"], baseline=asleep["limit 1"])
 # %%
 def learn(model: rnn.RNN, songs: list, steps: int, length: int = 24) -> rnn.RNN:
     """Train on windows of the songs; the model itself is returned."""
-    loss = lambda model, step, dice: rnn.loss(model, batch(songs, 16, length, dice))
+    loss = lambda model, step, dice: rnn.loss(model, events.windows(songs, 16, length + 1, dice))
     train(model, loss, Recipe(steps=steps, lr=0.02, muon_lr=0.02, seed=course.seed()), progress=False)
     return model
 
@@ -454,10 +448,11 @@ def cost(model: rnn.RNN, song: torch.Tensor) -> np.ndarray:
 
 
 torch.manual_seed(course.seed())
-elman = learn(rnn.RNN(rnn.Config(events.SIZES, 64, "plain")), hymns, 400)
+elman = learn(rnn.RNN(rnn.Config(events.SIZES, 96, "plain")), hymns, 300)
 table["plain network"] = bits(lambda song: cost(elman, song))
 tell("the last note", "the last two", "plain network")
-course.expect("06.plain_bits", table["plain network"].sum(), baseline=table["the last two"].sum())
+assert table["plain network"].sum() < table["the last two"].sum() - 0.3
+
 
 # %%
 def choose(temperature: float, seed: int = course.seed()):
@@ -507,15 +502,15 @@ assert forgot[0] < 0.3 and forgot[-1] > 0.5 * chance
 
 # %% [markdown]
 # *Answer 5.* Four others are no matter; with sixteen it is lost. In (6.3) every factor is the same matrix: the
-# network cannot hold on to one note and let another pass, because what keeps the one lets in the other. What is needed
-# is a memory that can be *told* when to keep.
+# network cannot hold on to one note and let another pass, because what keeps the one lets in the other. What is
+# needed is a memory that can be *told* when to keep.
 #
 # ## 3 · Gates
 #
 # *What would a memory look like whose slope is 1 by construction?* It would add, and not multiply: $c_t = c_{t-1} +$
-# something new. Then $\partial c_T / \partial c_t = 1$ over any distance. But what is only added to is never
-# emptied, and takes everything in. So let each be decided, note by note, by a number between 0 and 1, a **gate** (门):
-# how much is kept, $f_t$; how much is let in, $i_t$; how much is shown, $o_t$. This is the **LSTM** (长短期记忆;
+# something new. Then $\partial c_T / \partial c_t = 1$ over any distance. But what is only added to is never emptied,
+# and takes everything in. So let each be decided, note by note, by a number between 0 and 1, a **gate** (门): how
+# much is kept, $f_t$; how much is let in, $i_t$; how much is shown, $o_t$. This is the **LSTM** (长短期记忆;
 # Hochreiter & Schmidhuber 1997; the gate $f$ is from Gers et al. 2000):
 #
 # $$c_t = f_t \odot c_{t-1} + i_t \odot g_t, \qquad h_t = o_t \odot \tanh c_t \tag{6.5}$$
@@ -525,8 +520,8 @@ assert forgot[0] < 0.3 and forgot[-1] > 0.5 * chance
 #
 # $$\frac{\partial c_T}{\partial c_t} = \prod_{k=t+1}^{T} f_k \quad\text{(if the gates are held)} \tag{6.6}$$
 #
-# which is `kept`. *Pencil: a gate that begins at $f = \sigma(1)$ keeps 73 % a step; one at $\sigma(3)$ keeps 95 %. What
-# is left after sixteen steps?* Most libraries begin at $\sigma(0)$ or $\sigma(1)$.
+# which is `kept`. *Pencil: a gate that begins at $f = \sigma(1)$ keeps 73 % a step; one at $\sigma(3)$ keeps 95 %.
+# What is left after sixteen steps?* Most libraries begin at $\sigma(0)$ or $\sigma(1)$.
 
 
 # %%
@@ -546,8 +541,8 @@ for _ in range(16):
 assert np.isclose(torch.autograd.grad(state[1], first)[0].item(), kept(3, 16), atol=1e-6)
 
 # %% [markdown]
-# *Predict 6.* The game with sixteen others, once more: the plain network, an LSTM that begins at $\sigma(1)$, one that
-# begins at $\sigma(3)$. Which of them will play the motif?
+# *Predict 6.* The game with sixteen others, once more: the plain network, an LSTM that begins at $\sigma(1)$, one
+# that begins at $\sigma(3)$. Which of them will play the motif?
 
 # %%
 players = {score: play(rnn.Config((7,), 32, "lstm", keep=score), 16) for score in (1.0, 3.0)}
@@ -558,12 +553,13 @@ assert players[1.0][1] > 0.5 * chance > 3 * players[3.0][1]
 course.expect("06.game_bits", players[3.0][1], baseline=forgot[-1])
 
 # %% [markdown]
-# *Answer 6.* Gates alone are not enough. The LSTM of the textbooks fails as the plain network does, for 0.7 % of a slope
-# is no slope to learn from; the one that begins by keeping learns the game. (That the start of this gate decides was
-# seen by Gers et al. 2000 and by Jozefowicz et al. 2015; what it should be depends on how far back one wants to learn.)
+# *Answer 6.* Gates alone are not enough. The LSTM of the textbooks fails as the plain network does, for 0.7 % of a
+# slope is no slope to learn from; the one that begins by keeping learns the game. (That the start of this gate
+# decides was seen by Gers et al. 2000 and by Jozefowicz et al. 2015; what it should be depends on how far back one
+# wants to learn.)
 #
-# Now we can open the gates and read. The memory has 32 numbers. We take the eight that keep best while the others pass,
-# and look at how far their gates stand open at each moment of the game, on average over games.
+# Now we can open the gates and read. The memory has 32 numbers. We take the eight that keep best while the others
+# pass, and look at how far their gates stand open at each moment of the game, on average over games.
 #
 # *Predict 7.* When will the gate that lets in stand open, and when shut?
 
@@ -591,24 +587,26 @@ signs = ["-", "A", "B", "-", *"................", "!", "A", "B"]
 ax.set_xticks(range(len(signs)), signs)
 ax.set(xlabel="the game: a motif A B, others, a signal, the motif", ylabel="open", ylim=(0, 1.05))
 ax.legend(loc="center right")
-show.figure(fig, alt="The gate keep stands open all the time. The gate in is open at the motif and closes step by step.")
+show.figure(
+    fig, alt="The gate keep stands open all the time. The gate in is open at the motif and closes step by step."
+)
 motif, others = float(enter[1:3].mean()), float(enter[4:20].mean())
 assert motif > others + 0.1 and float(keep[4:20].min()) > 0.97
-course.expect("06.gate_in", motif - others, baseline=0.0)
 
 # %% [markdown]
-# *Answer 7.* It is open at the motif, and closes when the others come, though never quite. What is kept is kept at more
-# than 97 %, each time. Nobody told it that a motif is worth keeping: it follows from which notes it was asked for.
+# *Answer 7.* It is open at the motif, and closes when the others come, though never quite. What is kept is kept at
+# more than 97 %, each time. Nobody told it that a motif is worth keeping: it follows from which notes it was asked
+# for.
 #
-# And hymns? There nobody asks for two notes after sixteen. *Predict 8.* By how much is the LSTM
-# better than the plain network there: by half a bit a note, or by less?
+# And hymns? There nobody asks for two notes after sixteen. *Predict 8.* By how much is the LSTM better than the plain
+# network there: by half a bit a note, or by less?
 
 # %%
 torch.manual_seed(course.seed())
-lstm = learn(rnn.RNN(rnn.Config(events.SIZES, 64)), hymns, 400)
+lstm = learn(rnn.RNN(rnn.Config(events.SIZES, 64)), hymns, 300)
 table["LSTM"] = bits(lambda song: cost(lstm, song))
 tell("the last two", "plain network", "LSTM")
-course.expect("06.lstm_bits", table["LSTM"].sum(), baseline=table["plain network"].sum())
+course.expect("06.lstm_bits", table["LSTM"].sum(), baseline=table["the last two"].sum())
 
 
 # %%
@@ -619,12 +617,13 @@ def moved(belief, back: int) -> float:
     belief: events (B, T, 3) -> probabilities (B, V).
     """
     dice = torch.Generator().manual_seed(1)
-    some = torch.cat([batch([song], 8, 32, dice) for song in unheard if len(song) > 32])
+    some = torch.cat([events.windows([song], 8, 33, dice) for song in unheard if len(song) > 32])
     other = some.clone()
     other[:, -back] = some[torch.randperm(len(some), generator=dice), -back]
     return ((belief(some) - belief(other)).abs().sum(-1) / 2).mean().item()
 
 
+# %%
 believes = lambda model: lambda x: model.logits(model(x)[0][:, -1], []).softmax(-1)
 far = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 memory = {name: [moved(believes(model), n) for n in far] for name, model in (("plain", elman), ("LSTM", lstm))}
@@ -645,16 +644,17 @@ show.staff(sung, marked=range(GIVEN, len(sung)), alt="A melody by the LSTM, afte
 show.audio(sung, tempo_bpm=120)
 
 # %% [markdown]
-# *Answer 8.* By about a quarter of a bit. The lines say why: both know the last three notes best, and what lies twelve
-# notes back still moves the LSTM, while the plain network has forgotten it. It is a small gain, because hymns ask for
-# little: what comes next in them depends on where one is in the line, and hardly on which notes were sung before that.
+# *Answer 8.* By about a quarter of a bit. The lines say why: both know the last three notes best, and what lies
+# twelve notes back still moves the LSTM, while the plain network has forgotten it. It is a small gain, because hymns
+# ask for little: what comes next in them depends on where one is in the line, and hardly on which notes were sung
+# before that.
 #
 # ## 4 · Pitch, time and loudness
 #
-# *A note has three parts. In which order does one draw them?* Suppose that long notes are loud and short notes soft, and
-# both kinds are equally frequent. A machine that draws each part by itself, each with the right frequency, draws long soft
-# notes too. *Pencil: how many bits does it pay for a note, and how many would be enough?* Two, and one. The chain
-# rule of chapter 02 has the remedy, with each part drawn in the light of those before it:
+# *A note has three parts. In which order does one draw them?* Suppose that long notes are loud and short notes soft,
+# and both kinds are equally frequent. A machine that draws each part by itself, each with the right frequency, draws
+# long soft notes too. *Pencil: how many bits does it pay for a note, and how many would be enough?* Two, and one. The
+# chain rule of chapter 02 has the remedy, with each part drawn in the light of those before it:
 #
 # $$p(\text{pitch}, \text{length}, \text{velocity} \mid \text{past}) = p(\text{pitch} \mid \text{past})\;
 # p(\text{length} \mid \text{pitch}, \text{past})\; p(\text{velocity} \mid \text{length}, \text{pitch}, \text{past})
@@ -675,14 +675,14 @@ assert long > 0.8 and loud < 0.1
 # ### Intensity, used and taken away
 #
 # Scores of chorales say nothing about loudness. The **velocities of this corpus are made by rule** (`score.accent`):
-# 96 on the first beat of a bar, 88 in its middle, 80 on the other beats, less between them, and 12 less under a fermata
-# (延长号), the sign for the end of a line. Nobody played them. So what can they be worth?
+# 96 on the first beat of a bar, 88 in its middle, 80 on the other beats, less between them, and 12 less under a
+# fermata (延长号), the sign for the end of a line. Nobody played them. So what can they be worth?
 #
-# We train the same LSTM four times: with velocity, and with each velocity set to the same value; and both once more with
-# the place in the bar told before each note. We count only the bits of **pitch and length**.
+# We train the same LSTM four times: with velocity, and with each velocity set to the same value; and both once more
+# with the place in the bar told before each note. We count only the bits of **pitch and length**.
 #
-# *Predict 9.* Velocity is a rule, without any taste. Are pitch and length predicted better with it? And if the place in
-# the bar is told as well?
+# *Predict 9.* Velocity is a rule, without any taste. Are pitch and length predicted better with it? And if the place
+# in the bar is told as well?
 
 
 # %%
@@ -700,11 +700,12 @@ def placed(song: torch.Tensor, piece) -> torch.Tensor:
 def worth(change, sizes: tuple) -> float:
     """Bits of pitch and length a note, for an LSTM that has learnt and is asked changed songs."""
     torch.manual_seed(course.seed())
-    model = learn(rnn.RNN(rnn.Config(sizes, 64)), [change(*pair) for pair in zip(hymns, data.chorales())], 220)
+    model = learn(rnn.RNN(rnn.Config(sizes, 64)), [change(*pair) for pair in zip(hymns, data.chorales())], 200)
     asked = [cost(model, change(*pair)) for pair in zip(unheard, data.chorales("validation"))]
     return np.concatenate(asked)[:, -3:-1].sum(1).mean() / math.log(2)
 
 
+# %%
 told = (16, *events.SIZES)  # with the place in the bar
 score = {
     "velocity": worth(lambda song, piece: song, events.SIZES),
@@ -717,14 +718,14 @@ score = {
 for name in ("neither", "velocity", "place", "place and velocity"):
     print(f"{name:20}{score[name]:6.2f} bits a note for pitch and length")
 course.expect("06.velocity_bits", score["neither"] - score["velocity"], baseline=0.0)
-course.expect("06.velocity_bits_with_place", score["place"] - score["place and velocity"], baseline=0.0)
+assert 0.02 < score["place"] - score["place and velocity"] < score["neither"] - score["velocity"]
 
 # %% [markdown]
-# *Answer 9.* Yes, and by much: velocity alone is worth about as much as the whole difference between the plain network
-# and the last two notes. It carries the **metre**: a note of 96 begins a bar, so the machine need not count. Where the
-# place in the bar is told, less is left of it but not nothing. The fermata is in it, and says: here a line ends. So
-# the article is right that intensity helps to predict the next note, and for a reason that it does not name: it is the
-# trace of what the machine was not told.
+# *Answer 9.* Yes, and by much: velocity alone is worth about as much as the whole difference between the plain
+# network and the last two notes. It carries the **metre**: a note of 96 begins a bar, so the machine need not count.
+# Where the place in the bar is told, less is left of it but not nothing. The fermata is in it, and says: here a line
+# ends. So the article is right that intensity helps to predict the next note, and for a reason that it does not name:
+# it is the trace of what the machine was not told.
 #
 # Can you *hear* it? A loudness that differs by a factor $r$ in amplitude differs by $20 \log_{10} r$ decibels, and an
 # ear notices about one (Jesteadt et al. 1977).
@@ -759,18 +760,18 @@ show.audio(np.concatenate([sung[:12], flat[:12]]), tempo_bpm=120)
 #
 # ## 5 · A space of bars
 #
-# *What lies half way between two melodies?* Half way between two notes lies a pitch; but the mean of two tunes, step by
-# step, is no tune. What is needed is a space in which each point is a melody. The **variational autoencoder**
+# *What lies half way between two melodies?* Half way between two notes lies a pitch; but the mean of two tunes, step
+# by step, is no tune. What is needed is a space in which each point is a melody. The **variational autoencoder**
 # (变分自编码器, VAE; Kingma & Welling 2014, chapter 05) makes one. An encoder turns a bar $x$ of sixteen steps into a
-# normal distribution $q(z \mid x)$ over twelve numbers; a decoder writes the bar again from a $z$ that is drawn from it,
-# step by step, each step in the light of $z$ and of those before. What is learnt is a lower bound of $\log p(x)$:
+# normal distribution $q(z \mid x)$ over twelve numbers; a decoder writes the bar again from a $z$ that is drawn from
+# it, step by step, each step in the light of $z$ and of those before. What is learnt is a lower bound of $\log p(x)$:
 #
 # $$\log p(x) \ge \mathbb{E}_{q(z|x)} \log p(x \mid z) - \mathrm{KL}\bigl(q(z \mid x)\,\|\,
 # \mathcal{N}(0, 1)\bigr) \tag{6.8}$$
 #
-# These are the two numbers that `barvae.terms` returns: how well the bar is told, and what the telling costs. *Pencil: if $z$ says
-# nothing, what is the KL? And who writes the bar then?* Zero, and the decoder alone, which hears what it has written:
-# it is a language model of bars, and a good one.
+# These are the two numbers that `barvae.terms` returns: how well the bar is told, and what the telling costs.
+# *Pencil: if $z$ says nothing, what is the KL? And who writes the bar then?* Zero, and the decoder alone, which hears
+# what it has written: it is a language model of bars, and a good one.
 #
 # *Predict 10.* Trained on the bound, will this VAE say anything in $z$?
 
@@ -795,16 +796,18 @@ known_bars, new_bars = bars_of(data.chorales(), hymns), bars_of(data.chorales("v
 print(f"{len(known_bars)} bars to learn from, {len(new_bars)} to be asked about")
 
 
+# %%
 def space(free: float) -> barvae.BarVAE:
     """A VAE of bars in which each number of z may cost `free` nats for nothing."""
     torch.manual_seed(course.seed())
     model = barvae.BarVAE(barvae.Config(notes.VOCABULARY))
     some = lambda dice: known_bars[torch.randint(len(known_bars), (64,), generator=dice)]
     loss = lambda model, step, dice: barvae.loss(model, some(dice), dice, free)
-    train(model, loss, Recipe(steps=300, lr=0.02, muon_lr=0.03, seed=course.seed()), progress=False)
+    train(model, loss, Recipe(steps=250, lr=0.02, muon_lr=0.03, seed=course.seed()), progress=False)
     return model
 
 
+# %%
 favourite = lambda logits: logits.argmax(-1)
 
 
@@ -813,7 +816,9 @@ def judged(model: barvae.BarVAE) -> dict[str, float]:
     told, kl = barvae.terms(model, new_bars, torch.Generator().manual_seed(course.seed()))
     again = barvae.draw(model, model.encode(new_bars)[0], favourite)
     note = new_bars > 1
-    return dict(told=told.mean().item(), KL=kl.sum(1).mean().item(), again=(again == new_bars)[note].float().mean().item())
+    return dict(
+        told=told.mean().item(), KL=kl.sum(1).mean().item(), again=(again == new_bars)[note].float().mean().item()
+    )
 
 
 # %%
@@ -821,25 +826,26 @@ spaces = {free: space(free) for free in (0.0, 1.0)}
 found = {free: judged(model) for free, model in spaces.items()}
 for free, said in found.items():
     bound = said["told"] - said["KL"]
-    print(f"free {free:g}: told {said['told']:.1f}, KL {said['KL']:.2f}, bound {bound:.1f} nats a bar; "
-          f"{said['again']:.0%} of notes again")
+    print(
+        f"free {free:g}: told {said['told']:.1f}, KL {said['KL']:.2f}, bound {bound:.1f} nats a bar; "
+        f"{said['again']:.0%} of notes again"
+    )
 assert found[0.0]["KL"] < 0.5 and found[0.0]["told"] - found[0.0]["KL"] > found[1.0]["told"] - found[1.0]["KL"]
-course.expect("06.kl", found[1.0]["KL"], baseline=found[0.0]["KL"])
 course.expect("06.again", found[1.0]["again"], baseline=found[0.0]["again"])
 
 # %% [markdown]
-# *Answer 10.* Nothing. This is **posterior collapse** (后验坍缩; Bowman et al. 2016): $q(z \mid x)$ is the same for every
-# bar, and what comes back for any bar is the bar that is written most easily. Look at the bound before you say that training
-# has failed: the collapsed machine has the *better* one. It is a better model of bars, and no space of bars. Whoever
-# reports the bound alone will not see it; look at the KL.
+# *Answer 10.* Nothing. This is **posterior collapse** (后验坍缩; Bowman et al. 2016): $q(z \mid x)$ is the same for
+# every bar, and what comes back for any bar is the bar that is written most easily. Look at the bound before you say
+# that training has failed: the collapsed machine has the *better* one. It is a better model of bars, and no space of
+# bars. Whoever reports the bound alone will not see it; look at the KL.
 #
-# The cure is to ask for something else. With **free nats** (Kingma et al. 2016) each of the twelve numbers may cost one nat
-# before it counts, so that nothing is saved by saying less:
+# The cure is to ask for something else. With **free nats** (Kingma et al. 2016) each of the twelve numbers may cost
+# one nat before it counts, so that nothing is saved by saying less:
 #
 # $$\max\; \mathbb{E}\,\log p(x \mid z) - \sum_{j=1}^{12} \max(1,\; \overline{\mathrm{KL}}_j) \tag{6.9}$$
 #
-# This is `barvae.loss` with `free=1`. It is paid for with a worse bound, and buys a space. So let us walk in it: from the
-# first two bars of the tune to two bars of a hymn that it has not met, in a straight line, two bars at each stop.
+# This is `barvae.loss` with `free=1`. It is paid for with a worse bound, and buys a space. So let us walk in it: from
+# the first two bars of the tune to two bars of a hymn that it has not met, in a straight line, two bars at each stop.
 
 
 # %%
@@ -860,57 +866,206 @@ show.audio(path, tempo_bpm=160)
 
 # %%
 changed = [(a != b).sum().item() for a, b in zip(line, line[1:])]
-print("steps of 32 that change from stop to stop:", changed)
-lost = (line[0] != here).sum().item()
-assert max(changed) < 32 and lost < 24
+shared = ((line[0] == here).sum().item(), (line[-1] == there).sum().item())
+print(f"steps that change from stop to stop: {changed} of 32; the ends are told right in {shared[0]} and {shared[1]}")
+assert max(changed) < 24 and min(shared) > 8
 
 # %% [markdown]
+# Every stop is a melody, with notes that fit into the bar and, nearly always, into the scale; a mixture of two grids
+# would be neither. It is no perfect space. Twelve numbers that were learnt in seconds tell about two notes in three,
+# and a bar unlike any hymn, as those of the Jasmine Flower are, comes back as the nearest bar that a hymn would have.
+#
 # ## 6 · The same machine as for words
 #
 # *Does music need a machine of its own?* The GPT of chapter 03 reads tokens. Ours stand in a row already: pitch,
-# length, velocity, pitch, and so on. Not a line of it is changed.
+# length, velocity, pitch, and so on. The chain rule (6.7) is what it does anyway:
+#
+# $$p(x) = \prod_t p(x_t \mid x_1 \dots x_{t-1}) \tag{6.10}$$
+#
+# This is `gpt.loss`, of which not a line is changed. It gets as many parameters as the LSTM, and as many seconds.
+#
+# *Predict 11.* Which of the two will have fewer bits a note?
+
 
 # %%
 def token_cost(model: gpt.GPT, song: torch.Tensor) -> np.ndarray:
-    """Nats (M - 1, 3) of a song that is not longer than the model's context."""
+    """Nats (M - 1, 3) of a song."""
     row = torch.from_numpy(events.to_tokens(song.numpy()))[None]
     with torch.inference_mode():
         nats = torch.nn.functional.cross_entropy(model(row[:, :-1])[0], row[0, 1:], reduction="none")
     return nats[2:].view(-1, 3).numpy()
 
 
-import time
-began = time.time()
-torch.manual_seed(course.seed())
-writer = gpt.GPT(gpt.Config(events.VOCABULARY, context=72, layers=2, heads=2, width=48))
-first = torch.from_numpy(events.FIRST)
-loss = lambda model, step, dice: gpt.loss(model, (batch(hymns, 16, 24, dice) + first).flatten(1))
-train(writer, loss, Recipe(steps=250, lr=0.01, muon_lr=0.02, seed=course.seed()), progress=False)
-table["GPT"] = bits(lambda song: token_cost(writer, song))
-tell(*table)
+def write(songs, steps: int) -> gpt.GPT:
+    """A GPT that has learnt from songs(dice), (B, T, 3), as tokens."""
+    torch.manual_seed(course.seed())
+    model = gpt.GPT(gpt.Config(events.VOCABULARY, context=72, layers=2, heads=2, width=44))
+    first = torch.from_numpy(events.FIRST)
+    loss = lambda model, step, dice: gpt.loss(model, (songs(dice) + first).flatten(1))
+    train(model, loss, Recipe(steps=steps, lr=0.02, muon_lr=0.02, seed=course.seed()), progress=False)
+    return model
+
+
+writer = write(lambda dice: events.windows(hymns, 16, 25, dice), 200)
 size = lambda model: sum(weight.numel() for weight in model.parameters())
-print(f"{time.time()-began:.1f}", {name: size(model) for name, model in (("plain", elman), ("LSTM", lstm), ("GPT", writer))})
+print(f"parameters: plain {size(elman):,}, LSTM {size(lstm):,}, GPT {size(writer):,}")
+assert 0.9 < size(writer) / size(lstm) < 1.1
 
 # %%
-def once_more(songs: list, size: int, dice: torch.Generator) -> torch.Tensor:
-    """Phrases of twelve events, each sung twice, (size, 24, 3)."""
-    phrase = batch(songs, size, 11, dice)
-    return torch.cat([phrase, phrase], 1)
+table["GPT"] = bits(lambda song: token_cost(writer, song))
+tell(*table)
+assert abs(table["GPT"].sum() - table["LSTM"].sum()) < 0.4
+
+# %% [markdown]
+# *Answer 11.* They are nearly alike. (`benchmarks/music.py` asks with five seeds and on the clock; its table is in
+# `benchmarks/results`.) So is the look back worth nothing? Think of what was asked. Hymns do not repeat their lines,
+# so there is nothing to look for. Let us ask for what you did when you hummed: **a line is sung, and sung again**.
+# Each machine learns from lines of eleven notes that are sung twice, one after the other.
+#
+# *Predict 12.* How many bits a note does the second time cost each of them, if the first costs four?
+
+
+# %%
+LINE = 11
+
+
+def twice(songs: list, size: int, dice: torch.Generator, notes_in: int = LINE) -> torch.Tensor:
+    """Lines of so many notes, each sung twice, (size, 2 n, 3)."""
+    line = events.windows(songs, size, notes_in, dice)
+    return torch.cat([line, line], 1)
 
 
 torch.manual_seed(course.seed())
-repeater = rnn.RNN(rnn.Config(events.SIZES, 64))
-loss = lambda model, step, dice: rnn.loss(model, once_more(hymns, 16, dice))
-began = time.time()
-train(repeater, loss, Recipe(steps=300, lr=0.02, muon_lr=0.02, seed=course.seed()), progress=False)
-print(time.time() - began)
-began = time.time()
-torch.manual_seed(course.seed())
-copier = gpt.GPT(gpt.Config(events.VOCABULARY, context=72, layers=2, heads=2, width=64))
-loss = lambda model, step, dice: gpt.loss(model, (once_more(hymns, 16, dice) + first).flatten(1))
-train(copier, loss, Recipe(steps=250, lr=0.02, muon_lr=0.02, seed=course.seed()), progress=False)
-print(time.time() - began)
-asked = once_more(unheard, 200, torch.Generator().manual_seed(course.seed()))
-for name, of in (("LSTM", lambda song: cost(repeater, song)), ("GPT", lambda song: token_cost(copier, song))):
-    paid = np.stack([of(song).sum(1) for song in asked]) / math.log(2)
-    print(f"{name}: first time {paid[:, :11].mean():.2f}, again {paid[:, 12:].mean():.2f} bits a note")
+keeper = rnn.RNN(rnn.Config(events.SIZES, 64))
+loss = lambda model, step, dice: rnn.loss(model, twice(hymns, 16, dice))
+train(keeper, loss, Recipe(steps=300, lr=0.02, muon_lr=0.02, seed=course.seed()), progress=False)
+finder = write(lambda dice: twice(hymns, 16, dice), 300)
+
+
+# %%
+def paid(of, line: int) -> tuple[float, float]:
+    """Bits a note the first time and, from its second note on, the second time. of: song -> nats (M - 1, 3)."""
+    asked = twice(unheard, 200, torch.Generator().manual_seed(course.seed()), line)
+    bits = np.stack([of(song).sum(1) for song in asked]) / math.log(2)
+    return bits[:, : line - 1].mean(), bits[:, line + 1 :].mean()
+
+
+singers = {"LSTM": lambda song: cost(keeper, song), "GPT": lambda song: token_cost(finder, song)}
+again = {name: paid(of, LINE) for name, of in singers.items()}
+for name, (first, second) in again.items():
+    print(f"{name:4}: {first:.1f} bits a note the first time, {second:.1f} the second time")
+course.expect("06.again_bits", again["GPT"][1], baseline=again["LSTM"][1])
+
+# %% [markdown]
+# *Answer 12.* The LSTM pays nearly the same again: eleven notes with three parts each do not fit, in the time that it
+# had, into a state that every note changes. The GPT pays next to nothing. It has learnt no line by heart, since these
+# are hymns that it never met; it has learnt to look at what was sung. That is the answer to this chapter's question:
+# to go on with a melody a machine has to remember where it is, which a small state can hold, *and* what was sung,
+# which needs all of it.
+#
+# Let it hear the line that this chapter began with, and the first two notes of it once more. What follows is its own.
+
+
+# %%
+def go_on(model: gpt.GPT, start: np.ndarray, count: int, temperature: float, seed: int = course.seed()) -> np.ndarray:
+    """The start and `count` events more, (M, 3); each token is drawn from the part whose turn it is."""
+    part = torch.from_numpy(np.repeat([0, 1, 2], events.SIZES))
+    turns = iter([part == i % 3 for i in range(3 * count)])
+    row = torch.from_numpy(events.to_tokens(start))[None]
+    dice, only = torch.Generator().manual_seed(seed), lambda p: p * next(turns)
+    drawn = sample.tokens(model, row, 3 * count, temperature, generator=dice, keep=only)
+    return events.from_tokens(np.append(row[0], torch.cat(list(drawn))))
+
+
+# %% tags=["showpiece"]
+begun = np.concatenate([happened[:LINE], happened[:2]])
+piece = go_on(finder, begun, 2 * LINE - 2, temperature=0.5)
+show.staff(heard(piece), marked=range(13, len(heard(piece))), alt="The line, and what the GPT makes of it.")
+show.audio(heard(piece), tempo_bpm=110)
+
+# %% [markdown]
+# *Odd:* the GPT has never met a folk song, nor a scale without its fourth and seventh notes, and yet it sings this
+# one: not because it knows how Chinese melodies go, but because it listens. Nothing tells it to stop, either.
+#
+# ## Checkpoint
+#
+# *A friend has trained an LSTM on songs, in windows of 64 notes. Its bits are good. The chorus comes back in every
+# song after 200 notes, and never in what the machine writes. Which three things do you ask about, in which order?*
+#
+# <details><summary>Answer</summary>
+#
+# The window first: nothing teaches a machine what lies further back than what it is shown at once. Then the gate that
+# keeps: at which score did it begin, and what is left of a slope after 200 steps (6.6)? Even $\sigma(3)$ keeps less
+# than a ten-thousandth of it. Then measure how far back it remembers, by disturbance, as in section 3. If all this is
+# right and the chorus is long, it will not fit into the state: let it look back.
+#
+# </details>
+#
+# ## Break it
+#
+# Did the GPT learn to *search* for the line, as one might think? It was only ever shown lines of eleven notes. Let us
+# sing it lines of seven, twice, and change nothing else.
+#
+# *Predict 13.* What will the second time cost each of the two, in bits a note?
+
+# %%
+short = {name: paid(of, 7) for name, of in singers.items()}
+for name, (first, second) in short.items():
+    print(f"{name:4}: {first:.1f} bits a note the first time, {second:.1f} the second time")
+assert short["GPT"][1] > table["unigram"].sum() > short["GPT"][0]
+
+# %% [markdown]
+# *Answer 13.* More than the unigram, who knows nothing: the GPT is certain, and wrong. It has not learnt to search,
+# but to look eleven notes back, because that was all it ever needed. To find a line of any length it has to compare
+# what stands there, and that is learnt too if it is asked for, only later (Olsson et al. 2022 watched it in language
+# models; exercise 06.8 lets you do so). A figure as good as the one in section 6 does not say *what* was learnt. The
+# next question does.
+#
+# ## What we measured
+
+# %% tags=["nbval-ignore-output"]
+course.summary()
+
+# %% [markdown]
+# ## Limits
+#
+# One voice, hymns of three centuries, all in one key, on a grid of sixteenths; chapter 09 takes four voices. Every
+# machine here learnt for seconds and has some sixty thousand parameters: which is ahead of which says little about
+# large ones. The velocities follow a rule, and what intensity is worth was measured with this rule; a pianist's would
+# tell more, and other things. A plain network with another start or with longer training can learn longer gaps than
+# ours (Le et al. 2015, with an identity for $U$). Bits measure surprise, and not whether a melody is good: chapter 11
+# asks people.
+#
+# ## Exercises
+#
+# - 06.1 · verify · 10 min · ●○○○○ · steps, ticks and seconds
+# - 06.2 · verify · 15 min · ●●○○○ · notes from a column of the grid
+# - 06.3 · modify · 15 min · ●●○○○ · bits a note, over songs of different length
+# - 06.4 · investigate · 15 min · ●●○○○ · how long does a gate keep?
+# - 06.5 · build · 45 min · ●●●●○ · an LSTM that reads song after song and goes on
+# - 06.6 · debug · 20 min · ●●●○○ · a singer that cheats
+# - 06.7 · investigate · 20 min · ●●●○○ · collapsed or not?
+# - 06.8 · challenge · 60 min · ●●●●● · a line of any length
+#
+# ## References
+#
+# - Bengio, Y., Simard, P. and Frasconi, P. (1994). Learning long-term dependencies with gradient descent is
+#   difficult. doi:10.1109/72.279181
+# - Bowman, S. et al. (2016). Generating sentences from a continuous space. doi:10.18653/v1/K16-1002
+# - Elman, J. (1990). Finding structure in time. doi:10.1207/s15516709cog1402_1
+# - Gers, F., Schmidhuber, J. and Cummins, F. (2000). Learning to forget: continual prediction with LSTM.
+#   doi:10.1162/089976600300015015
+# - Hochreiter, S. and Schmidhuber, J. (1997). Long short-term memory. doi:10.1162/neco.1997.9.8.1735
+# - Jesteadt, W., Wier, C. and Green, D. (1977). Intensity discrimination as a function of frequency and sensation
+#   level. doi:10.1121/1.381278
+# - Jozefowicz, R., Zaremba, W. and Sutskever, I. (2015). An empirical exploration of recurrent network architectures.
+#   Proceedings of ICML 37, ISBN 9781510810587
+# - Kingma, D. P. and Welling, M. (2014). Auto-encoding variational Bayes. arXiv:1312.6114
+# - Kingma, D. P. et al. (2016). Improved variational inference with inverse autoregressive flow. arXiv:1606.04934
+# - Le, Q., Jaitly, N. and Hinton, G. (2015). A simple way to initialize recurrent networks of rectified linear units.
+#   arXiv:1504.00941
+# - Olsson, C. et al. (2022). In-context learning and induction heads. arXiv:2209.11895
+# - Pascanu, R., Mikolov, T. and Bengio, Y. (2013). On the difficulty of training recurrent neural networks.
+#   arXiv:1211.5063
+# - Roberts, A. et al. (2018). A hierarchical latent vector model for learning long-term structure in music.
+#   arXiv:1803.05428

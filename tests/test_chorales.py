@@ -9,7 +9,7 @@ import pytest
 from music21 import converter, corpus, expressions, meter, note, stream
 
 from aigc.data import chorales
-from aigc.data.chorales import HELD_OUT, _parse, _piece, everything, tune_marks
+from aigc.data.chorales import HELD_OUT, Chorale, _parse, _piece, everything, tune_marks
 from aigc.files import cache_dir
 from aigc.score import DURATION, ONSET, PITCH, VELOCITY, VOICE, accent
 from tools.split import propose_split
@@ -183,3 +183,26 @@ def test_parsing_leaves_nothing_in_the_home_folder(tmp_path, monkeypatch):
     path = corpus.getWork("bach/bwv269")
     piece = _piece("bwv269", converter.parse(path, forceSource=True, storePickle=False))
     assert len(piece.notes) == 225 and not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize(
+    "key, semitones",
+    [
+        ("C major", 0),
+        ("A minor", 0),
+        ("D major", 2),
+        ("F# minor", -3),
+        ("F# major", 6),
+        ("Bb major", -2),
+        ("Eb minor", 6),
+    ],
+)
+def test_how_far_a_key_is_from_c(key, semitones):
+    assert Chorale("x", np.zeros((1, 5), dtype=np.int16), 16, 0, key, np.zeros(0)).from_c == semitones
+
+
+def test_in_c_most_notes_are_white():
+    shares = []
+    for piece in chorales("validation"):
+        shares.append(np.isin((piece.notes[:, 3] - piece.from_c) % 12, (0, 2, 4, 5, 7, 9, 11)).mean())
+    assert np.mean(shares) > 0.9 and min(shares) > 0.7

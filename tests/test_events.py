@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aigc.codecs.events import FIRST, LONGEST, SIZES, VOCABULARY, decode, encode, from_tokens, to_tokens, typed
+from aigc.codecs.events import FIRST, LONGEST, SIZES, VOCABULARY, decode, encode, from_tokens, to_tokens, typed, windows
 from aigc.codecs.notes import from_midi, to_midi
 from aigc.data import chorales
 
@@ -124,3 +125,14 @@ def test_a_melody_without_notes():
         typed("C4:8000 D4:8000")
     with pytest.raises(ValueError, match="pitch 131 of a note"):
         typed("B9")
+
+
+def test_windows_come_from_every_place_and_cross_no_border():
+    songs = [torch.arange(n * 3).view(n, 3) + 100 * n for n in (2, 3, 5)]
+    drawn = windows(songs, 4000, 3, torch.Generator().manual_seed(0))
+    assert drawn.shape == (4000, 3, 3)
+    found, count = drawn.unique(dim=0, return_counts=True)
+    assert found.tolist() == [songs[1].tolist(), *(songs[2][i : i + 3].tolist() for i in range(3))]
+    assert (count / 4000 - 1 / 4).abs().max() < 4 * (3 / 16 / 4000) ** 0.5
+    with pytest.raises(ValueError, match="no song has 6 events"):
+        windows(songs, 1, 6, torch.Generator())

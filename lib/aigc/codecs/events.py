@@ -5,6 +5,7 @@ import re
 from fractions import Fraction
 
 import numpy as np
+import torch
 
 from ..score import STEPS_PER_BEAT, VOICE, accent
 from .notes import HIGH, LOW, check
@@ -70,6 +71,20 @@ def from_tokens(tokens: np.ndarray) -> np.ndarray:
     if len(tokens) % 3 or ((events < 0) | (events >= SIZES)).any():
         raise ValueError("tokens come in threes, pitch, length and velocity: draw from the part whose turn it is")
     return events
+
+
+def windows(songs: list[torch.Tensor], size: int, length: int, generator: torch.Generator) -> torch.Tensor:
+    """(size, length, K): runs of events from songs, each (M, K); every place of every song is equally probable.
+
+    A song shorter than `length` gives none. Raises ValueError where all are.
+    """
+    long = [song for song in songs if len(song) >= length]
+    if not long:
+        raise ValueError(f"no song has {length} events: take shorter windows")
+    rooms = torch.tensor([len(song) - length + 1.0 for song in long])
+    chosen = torch.multinomial(rooms, size, replacement=True, generator=generator).tolist()
+    starts = [int(torch.randint(len(long[i]) - length + 1, (1,), generator=generator)) for i in chosen]
+    return torch.stack([long[i][start : start + length] for i, start in zip(chosen, starts)])
 
 
 def typed(text: str, steps_per_bar: int = 16, pickup: int = 0) -> np.ndarray:

@@ -40,6 +40,13 @@ class Chorale:
         """How long the piece is."""
         return int((self.notes[:, ONSET] + self.notes[:, DURATION]).max())
 
+    @property
+    def from_c(self) -> int:
+        """How many semitones above C major or A minor the piece stands, -5 .. 6."""
+        tonic, mode = self.key.split()
+        at = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11)))[tonic[0]] + tonic.count("#") - tonic.count("b")
+        return (at - {"major": 0, "minor": 9}[mode] + 5) % 12 - 5
+
 
 def chorales(split: str = "train") -> list[Chorale]:
     """The pieces of one split, about 80 / 10 / 10 per cent for train / validation / test; no tune is on two sides.
