@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from aigc import data
+from aigc.codecs import events
 from aigc.models import gpt
 from aigc.train import train
-from benchmarks import dcgan, image, text
+from benchmarks import dcgan, image, music, text
 from benchmarks.plain import Plain, PlainConfig
 
 
@@ -172,3 +173,33 @@ def test_a_benchmark_without_time_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         image.main(["--seconds", "0", "--out", str(tmp_path)])
     assert "must be positive" in capsys.readouterr().err
+
+
+def test_machines_of_music_are_of_one_size_and_are_asked_alike():
+    sizes, song = [], torch.stack([torch.randint(1, size, (9,)) for size in events.SIZES], -1)
+    for start, loss, nats, _ in music.MACHINES.values():
+        torch.manual_seed(0)
+        model = start()
+        sizes.append(sum(weight.numel() for weight in model.parameters()))
+        cost = nats(model, song)
+        assert cost.shape == (8,) and cost.mean().item() == pytest.approx(_all_but_first(model, loss, song), rel=1e-4)
+    assert max(sizes) / min(sizes) < 1.02
+
+
+def _all_but_first(model, loss, song) -> float:
+    """Nats a note by the loss that is trained, which for tokens counts two of the first note's parts as well."""
+    with torch.no_grad():
+        value = loss(model, song[None]).item()
+    if not isinstance(model, gpt.GPT):
+        return value
+    row = (song + music.FIRST).flatten()[None]
+    with torch.no_grad():
+        nats = nn.functional.cross_entropy(model(row[:, :-1])[0], row[0, 1:], reduction="none")
+    assert value == pytest.approx(nats.mean().item(), rel=1e-4)
+    return nats[2:].sum().item() / (len(song) - 1)
+
+
+def test_music_measures_what_a_run_has_learnt(tmp_path, monkeypatch):
+    songs = [song[:30] for song in music.melodies("validation")[:4]]
+    found = music.measure("LSTM", 2.0, 0, songs, songs)
+    assert found["steps"] > 10 and 0 < found["bits"] < math.log2(np.prod(events.SIZES))
