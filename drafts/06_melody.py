@@ -406,7 +406,7 @@ show.figure(
 
 
 # %%
-def descent(limit: float, steps: int = 120, rate: float = 2.0) -> tuple[list, float]:
+def descent(limit: float, steps: int = 120, rate: float = 3.0) -> tuple[list, float]:
     """The loss of each step, in bits a note, and the share of states at an end of tanh when all is over."""
     (model, _), losses = read(1.0), []
     for step in range(steps):
@@ -424,7 +424,7 @@ def descent(limit: float, steps: int = 120, rate: float = 2.0) -> tuple[list, fl
 
 falls = {name: descent(limit) for name, limit in (("no limit", math.inf), ("limit 1", 1.0))}
 
-# %%
+# %% tags=["nbval-ignore-output"]
 fig, ax = plt.subplots()
 for color, (name, (losses, _)) in zip((show.SKY, show.SUNSET), falls.items()):
     ax.plot(losses, color=color, label=name)
@@ -433,7 +433,7 @@ ax.legend()
 show.figure(fig, alt="With a limit the loss falls further than without one.")
 asleep = {name: share for name, (_, share) in falls.items()}
 ended = {name: float(np.mean(losses[-20:])) for name, (losses, _) in falls.items()}
-assert ended["limit 1"] < ended["no limit"] and asleep["limit 1"] < asleep["no limit"]
+assert ended["limit 1"] < ended["no limit"] - 0.3 and asleep["limit 1"] < 0.6 < asleep["no limit"]
 print("asleep:", ", ".join(f"{share:.0%} with {name}" for name, share in asleep.items()))
 
 # %% [markdown]
@@ -445,7 +445,7 @@ print("asleep:", ", ".join(f"{share:.0%} with {name}" for name, share in asleep.
 # why we never clip elsewhere. So what does a plain network reach with them?
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 def learn(model: rnn.RNN, songs: list, steps: int, length: int = 24) -> rnn.RNN:
     """Train on windows of the songs; the model itself is returned."""
     loss = lambda model, step, dice: rnn.loss(model, events.windows(songs, 16, length + 1, dice))
@@ -462,6 +462,8 @@ torch.manual_seed(course.seed())
 elman = learn(rnn.RNN(rnn.Config(events.SIZES, 96, "plain")), hymns, 300)
 table["plain network"] = bits(lambda song: cost(elman, song))
 tell("the last note", "the last two", "plain network")
+
+# %%
 assert table["plain network"].sum() < table["the last two"].sum() - 0.3
 
 
@@ -484,7 +486,7 @@ checked(show.audio(sung, tempo_bpm=110))
 #
 # *Predict 5.* With 4, 8, 16 others between: where does the plain network fail?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 OTHERS, SILENCE, SIGNAL = 5, 5, 6  # five pitches 0 .. 4, and two signs more
 
 
@@ -509,6 +511,8 @@ chance = math.log2(OTHERS)
 gaps = (4, 8, 16)
 forgot = [play(rnn.Config((7,), 32, "plain"), gap)[1] for gap in gaps]
 print(f"chance {chance:.2f} bits;", ", ".join(f"{gap} others: {value:.2f}" for gap, value in zip(gaps, forgot)))
+
+# %%
 assert forgot[0] < 0.3 and forgot[-1] > 0.5 * chance
 
 # %% [markdown]
@@ -556,11 +560,13 @@ assert np.isclose(torch.autograd.grad(state[1], first)[0].item(), kept(3, 16), a
 # *Predict 6.* The game with sixteen others, once more: the plain network, an LSTM that begins at $\sigma(1)$, one
 # that begins at $\sigma(3)$. Which of them will play the motif?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 players = {score: play(rnn.Config((7,), 32, "lstm", keep=score), 16) for score in (1.0, 3.0)}
 print(f"chance {chance:.2f} bits, plain network {forgot[-1]:.2f}")
 for score, (_, value) in players.items():
     print(f"LSTM that begins at sigma({score:g}): {value:.2f}")
+
+# %%
 assert players[1.0][1] > 0.5 * chance > 3 * players[3.0][1]
 course.expect("06.game_bits", players[3.0][1], baseline=forgot[-1])
 
@@ -610,14 +616,17 @@ assert motif > others + 0.1 and float(keep[4:20].min()) > 0.97
 # average, at more than 97 %. Nobody told it that a motif is worth keeping: it follows from which notes it was asked
 # for.
 #
-# And hymns? There nobody asks for two notes after sixteen. *Predict 8.* By how much is the LSTM better than the plain
-# network there: by half a bit a note, or by less?
+# And hymns? There nobody asks for two notes after sixteen.
+#
+# *Predict 8.* By how much is the LSTM better than the plain network there: by half a bit a note, or by less?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 torch.manual_seed(course.seed())
 lstm = learn(rnn.RNN(rnn.Config(events.SIZES, 64)), hymns, 300)
 table["LSTM"] = bits(lambda song: cost(lstm, song))
 tell("the last two", "plain network", "LSTM")
+
+# %%
 course.expect("06.lstm_bits", table["LSTM"].sum(), baseline=table["the last two"].sum())
 
 
@@ -656,9 +665,9 @@ show.staff(sung, marked=range(GIVEN, len(sung)), alt="A melody by the LSTM, afte
 checked(show.audio(sung, tempo_bpm=120))
 
 # %% [markdown]
-# *Answer 8.* By about a quarter of a bit. The lines say why: both know the last three notes best, and a note twelve
-# notes back still moves the LSTM, and the plain network hardly. It is a small gain; perhaps hymns ask for little of
-# what lies so far back.
+# *Answer 8.* By less. The lines say why: both know the last three notes best, and a note twelve notes back still
+# moves the LSTM, and the plain network hardly. It is a small gain; perhaps hymns ask for little of what lies so far
+# back.
 #
 # ## 4 · Pitch, time and loudness
 #
@@ -674,12 +683,14 @@ checked(show.audio(sung, tempo_bpm=120))
 # This is `RNN.logits`, whose second argument is what has been drawn already. The order is ours: any of the six is
 # right, because each is exact.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 toy = torch.randint(2, (64, 24, 1), generator=torch.Generator().manual_seed(course.seed())).expand(-1, -1, 2)
 torch.manual_seed(course.seed())
 pair = learn(rnn.RNN(rnn.Config((2, 2), 16)), list(toy), 100, length=12)
 long, loud = (rnn.nats(pair, toy).mean((0, 1)) / math.log(2)).tolist()
 print(f"long or short: {long:.1f} bit; then, loud or soft: {loud:.1f} bits")
+
+# %%
 assert long > 0.8 and loud < 0.1
 
 # %% [markdown]
@@ -725,9 +736,11 @@ score = {
     "place": worth(lambda song, piece: silenced(placed(song, piece)), told),
 }
 
-# %%
+# %% tags=["nbval-ignore-output"]
 for name in ("neither", "velocity", "place", "place and velocity"):
     print(f"{name:20}{score[name]:6.2f} bits a note for pitch and length")
+
+# %%
 course.expect("06.velocity_bits", score["neither"] - score["velocity"], baseline=0.0)
 assert score["place"] - score["place and velocity"] > 0.03
 
@@ -833,7 +846,7 @@ def judged(model: barvae.BarVAE) -> dict[str, float]:
     )
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 spaces = {free: space(free) for free in (0.0, 1.0)}
 found = {free: judged(model) for free, model in spaces.items()}
 for free, said in found.items():
@@ -842,6 +855,8 @@ for free, said in found.items():
         f"free {free:g}: told {said['told']:.1f}, KL {said['KL']:.2f}, bound {bound:.1f} nats a bar; "
         f"{said['again']:.0%} of notes again"
     )
+
+# %%
 assert found[0.0]["KL"] < 0.5 and found[0.0]["told"] - found[0.0]["KL"] > found[1.0]["told"] - found[1.0]["KL"]
 course.expect("06.again", found[1.0]["again"], baseline=found[0.0]["again"])
 
@@ -877,10 +892,12 @@ path = of_bars(torch.cat(line))
 show.staff(path, marked=range(len(path)), alt="Ten bars: two at each of five stops from one melody to the other.")
 checked(show.audio(path, tempo_bpm=160))
 
-# %%
+# %% tags=["nbval-ignore-output"]
 changed = [(a != b).sum().item() for a, b in zip(line, line[1:])]
 shared = ((line[0] == here).sum().item(), (line[-1] == there).sum().item())
 print(f"steps that change from stop to stop: {changed} of 32; the ends are told right in {shared[0]} and {shared[1]}")
+
+# %%
 assert max(changed) < 24 and min(shared) > 8
 
 # %% [markdown]
@@ -925,9 +942,11 @@ size = lambda model: sum(weight.numel() for weight in model.parameters())
 print(f"parameters: plain {size(elman):,}, LSTM {size(lstm):,}, GPT {size(writer):,}")
 assert 0.9 < size(writer) / size(lstm) < 1.1
 
-# %%
+# %% tags=["nbval-ignore-output"]
 table["GPT"] = bits(lambda song: token_cost(writer, song))
 tell(*table)
+
+# %%
 saved = {name: table["unigram"].sum() - row.sum() for name, row in table.items()}
 assert abs(saved["GPT"] - saved["LSTM"]) < 0.4
 assert saved["LSTM"] > 0.45 * table["unigram"].sum() and saved["the last note"] > 0.5 * saved["LSTM"]
@@ -962,7 +981,7 @@ train(keeper, loss, Recipe(steps=300, lr=0.02, muon_lr=0.02, seed=course.seed())
 finder = write(lambda dice: twice(hymns, 16, dice), 300)
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 def paid(of, line: int) -> tuple[float, float]:
     """Bits a note the first time and, from its third note on, the second time. of: song -> nats (M - 1, 3)."""
     asked = twice(unheard, 200, torch.Generator().manual_seed(course.seed()), line)
@@ -974,6 +993,8 @@ singers = {"LSTM": lambda song: cost(keeper, song), "GPT": lambda song: token_co
 again = {name: paid(of, LINE) for name, of in singers.items()}
 for name, (first, second) in again.items():
     print(f"{name:4}: {first:.1f} bits a note the first time, {second:.1f} the second time")
+
+# %%
 course.expect("06.again_bits", again["GPT"][1], baseline=again["LSTM"][1])
 
 # %% [markdown]
@@ -1028,10 +1049,12 @@ checked(show.audio(heard(piece), tempo_bpm=110))
 #
 # *Predict 13.* What will the second time cost each of the two, in bits a note?
 
-# %%
+# %% tags=["nbval-ignore-output"]
 short = {name: paid(of, 7) for name, of in singers.items()}
 for name, (first, second) in short.items():
     print(f"{name:4}: {first:.1f} bits a note the first time, {second:.1f} the second time")
+
+# %%
 assert short["GPT"][1] > table["unigram"].sum() > short["GPT"][0]
 
 # %% [markdown]

@@ -166,6 +166,8 @@ def test_nothing_is_shown_without_a_description(shown, alt, eight_bars):
         show.images(np.zeros((1, 28, 28), np.uint8), alt=alt)
     with pytest.raises(ValueError, match="describe the figure"):
         show.roll(eight_bars, alt=alt)
+    with pytest.raises(ValueError, match="describe"):
+        show.staff(eight_bars, alt=alt)
     assert not shown and not plt.get_fignums()
 
 
@@ -231,6 +233,17 @@ def test_bars_are_counted_from_the_first_whole_one(shown, monkeypatch, pickup):
     show.roll(notes, steps_per_bar=12, pickup=pickup, alt="Three bars.")
     assert labels == [["1", "2", "3"]]
     plt.close("all")
+
+
+def test_a_staff_is_small_the_same_again_and_shows_what_a_model_made(shown, eight_bars):
+    for marked in ((), (), range(len(eight_bars))):
+        show.staff(eight_bars, "A minor", marked=marked, alt="Eight bars.")
+    (first, metadata), (again, _), (orange, _) = shown
+    assert metadata["image/png"] == {"alt": "Eight bars.", "width": 700} and first["text/plain"] == "Eight bars."
+    assert first == again and len(png(first)) < 60_000
+    sunset = np.array([0xD5, 0x5E, 0x00]) / 255
+    near = lambda data: (np.abs(imread(io.BytesIO(png(data)))[..., :3] - sunset).max(-1) < 0.05).sum()
+    assert near(first) == 0 < 1000 < near(orange)
 
 
 def heard(player):
