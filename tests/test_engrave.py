@@ -9,7 +9,7 @@ import verovio
 from PIL import Image
 
 from aigc.data import chorales
-from aigc.engrave import engrave
+from aigc.engrave import LOOK, engrave
 from aigc.score import spell
 
 FOUR = np.array([[0, 0, 4, 61, 80], [0, 4, 14, 62, 80], [0, 20, 2, 64, 80], [0, 22, 10, 66, 80]])
@@ -86,6 +86,9 @@ def test_the_same_notes_give_the_same_bytes(page):
         (dict(key="H dur"), "a tonic and a mode"),
         (dict(key="C"), "a tonic and a mode"),
         (dict(key="C lydic"), "a tonic and a mode"),
+        (dict(key="G# major"), "a tonic and a mode"),
+        (dict(key=None), "a tonic and a mode"),
+        (dict(pickup=-1), "an upbeat fewer"),
         (dict(steps_per_bar=14), "16 steps or 12"),
         (dict(pickup=16), "an upbeat fewer"),
     ],
@@ -96,22 +99,57 @@ def test_bad_pages(arguments, words):
 
 
 def test_names_by_hand():
-    scale = lambda start, sharps: " ".join(spell(start + i, sharps)[:-1] for i in range(12))
-    assert scale(60, 0) == "C C# D Eb E F F# G G# A Bb B"
-    assert scale(60, -4) == "C Db D Eb E F Gb G Ab A Bb Cb"
-    assert [spell(p, 0) for p in (59, 60, 71, 72, 21, 108)] == ["B3", "C4", "B4", "C5", "A0", "C8"]
-    assert spell(60, 7) == "B#3" and spell(59, -6) == "Cb4"  # the octave is that of the letter
+    scale = lambda start, sharps: " ".join(spell(start + i, sharps)[0] for i in range(12))
+    assert scale(60, 0) == "C C# D D# E F F# G G# A Bb B"
+    assert scale(60, -4) == "C Db D Eb E F Gb G Ab A Bb B"
+    assert [spell(p, 0) for p in (59, 60, 0, 11)] == [("B", 3), ("C", 4), ("C", -1), ("B", -1)]
+    assert spell(60, 7) == ("B#", 3) and spell(59, -6) == ("Cb", 4)  # the octave is that of the letter
 
 
 def test_names_have_their_pitch():
     natural = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11)))
     for sharps in range(-7, 8):
-        names = [spell(pitch, sharps) for pitch in range(21, 109)]
-        for pitch, name in zip(range(21, 109), names):
-            assert 12 * (int(name[-1]) + 1) + natural[name[0]] + name.count("#") - name.count("b") == pitch
-        scale = {
-            name[:-1]
-            for name in names
-            if (7 * (natural[name[0]] + name.count("#") - name.count("b")) - sharps + 1) % 12 < 7
-        }
+        scale = set()
+        for pitch in range(128):
+            name, octave = spell(pitch, sharps)
+            assert 12 * (octave + 1) + natural[name[0]] + name.count("#") - name.count("b") == pitch
+            if (7 * pitch - sharps + 1) % 12 < 7:  # seven neighbours on the line of fifths
+                scale.add(name)
         assert {name[0] for name in scale} == set("ABCDEFG") and len(scale) == 7  # each letter once
+
+
+def test_a_score_in_flats_with_long_notes_and_voices_that_end_early(page):
+    rows_ = [[1, 4, 44, 63, 80], [2, 0, 8, 58, 80], [2, 8, 4, 56, 80]]  # an Eb over three bars, above Bb and Ab
+    engrave(np.array(rows_), "Eb major", marked=[2], color="#123456")
+    upper, lower = ([list(bar.iter("note")) for bar in part.iter("measure")] for part in page().findall("part"))
+    name = lambda note: "".join(note.findtext(f"pitch/{part}", "0") for part in ("step", "alter", "octave"))
+    sung = [note for bar in upper for note in bar if note.find("pitch") is not None]
+    assert {name(note) for note in sung} == {"E-14"} and page().findtext(".//fifths") == "-3"
+    ties = [tied.get("type") for note in sung for tied in note.iter("tied")]
+    assert ties[0] == "start" and ties[-1] == "stop" and ties.count("start") == ties.count("stop") == len(sung) - 1
+    assert [name(note) for note in lower[0][:2]] == ["B-13", "A-13"] and lower[0][2].find("rest") is not None
+    assert [note.get("color") for note in lower[0][:2]] == ["#000000", "#123456"]
+    assert all(note.find("rest") is not None for bar in lower[1:] for note in bar) and len(lower) == 3
+    assert [change.text for change in page().iter("clef-octave-change")] == ["-1"]  # the tenor's
+    assert page().find("part").findall("measure")[-1].findtext("barline/bar-style") == "light-heavy"
+
+
+def test_the_longest_chorale_is_on_the_page_to_its_last_bar(monkeypatch):
+    piece = max(chorales("validation"), key=lambda piece: piece.steps)
+    image = Image.open(io.BytesIO(engrave(piece.notes, piece.key, piece.steps_per_bar, piece.pickup)))
+    half = engrave(piece.notes[piece.notes[:, 1] + piece.notes[:, 2] <= piece.steps // 2], piece.key)
+    assert image.height > 1.4 * Image.open(io.BytesIO(half)).height
+    monkeypatch.setitem(LOOK, "pageHeight", 1000)
+    with pytest.raises(ValueError, match="do not fit on one page: cut the piece"):
+        engrave(piece.notes, piece.key, piece.steps_per_bar, piece.pickup)
+
+
+@pytest.mark.parametrize("pitch", [0, 1, 5, 11, 12, 127])
+def test_the_ends_of_the_range_are_written_as_they_are(page, pitch):
+    engrave(np.array([[3, 0, 4, pitch, 80]]), "C# major")
+    note = next(page().iter("pitch"))
+    natural = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11)))
+    assert (
+        12 * (int(note.findtext("octave")) + 1) + natural[note.findtext("step")] + int(note.findtext("alter", "0"))
+        == pitch
+    )

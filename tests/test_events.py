@@ -109,6 +109,8 @@ def test_typed_by_hand():
         ("C4,D4", "'C4,D4'"),
         ("E4:1.5", "'E4:1.5'"),
         ("60 62", "'60'"),
+        ("C4:99999999999999999999", "'C4:9999"),
+        ("C4:1/300", "'C4:1/300'"),
     ],
 )
 def test_a_wrong_word_is_named(text, word):
@@ -136,3 +138,27 @@ def test_windows_come_from_every_place_and_cross_no_border():
     assert (count / 4000 - 1 / 4).abs().max() < 4 * (3 / 16 / 4000) ** 0.5
     with pytest.raises(ValueError, match="no song has 6 events"):
         windows(songs, 1, 6, torch.Generator())
+    first, again = (windows(songs, 5, 2, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(first, again)
+    with pytest.raises(ValueError, match="no windows, 0"):
+        windows(songs, 0, 2, torch.Generator())
+
+
+def test_every_letter_has_its_pitch_and_every_metre_its_accents():
+    notes = typed("C4 D4 E4 F4 G4 A4 B4", steps_per_bar=12)
+    assert notes[:, 3].tolist() == [60, 62, 64, 65, 67, 69, 71] and notes[:, 4].tolist() == [96, 88, 88] * 2 + [96]
+
+
+def test_velocities_go_to_the_nearest_multiple_of_four():
+    velocities = [1, 97, 99, 127]
+    rows = encode(np.array([[0, i, 1, 60, velocity] for i, velocity in enumerate(velocities)]))
+    assert rows[:, 2].tolist() == [1, 24, 25, 31]
+
+
+def test_other_integers_are_events_and_floats_are_not():
+    events = np.array([[5, 3, 7]], dtype=np.uint16)
+    assert decode(events)[0].tolist() == [0, 0, 4, 34, 28] and to_tokens(events).dtype == np.int64
+    with pytest.raises(TypeError):
+        from_tokens(np.array([1.9, 60.7, 124.2]))
+    with pytest.raises(ValueError, match="event 0"):
+        to_tokens(np.array([[59, 0, 1]]))

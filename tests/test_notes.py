@@ -244,13 +244,13 @@ HOSTILE = {
         header() + chunk(b"MTrk", NOTE.replace(b"\x90", b"\x99").replace(b"\x80\x3c", b"\x89\x3c") + END),
         "1 of drums",
     ),
-    "too much": (header() + chunk(b"MTrk", NOTE * 12_000 + END), "at most 100,000 bytes"),
+    "too much": (header() + chunk(b"MTrk", NOTE * 6_000 + END), "at most 50,000 bytes"),
     "as much as can be": (
-        header() + chunk(b"MTrk", b"\x00\x90\x3c\x50\x01\x80\x3c\x00" * 12_000 + END),
+        header() + chunk(b"MTrk", b"\x00\x90\x3c\x50\x01\x80\x3c\x00" * 6_000 + END),
         "two notes at once",
     ),
     "as many instruments": (
-        header() + chunk(b"MTrk", b"".join(bytes([0, 0xC0, i % 128]) + NOTE for i in range(8000)) + END),
+        header() + chunk(b"MTrk", b"".join(bytes([0, 0xC0, i % 128]) + NOTE for i in range(4000)) + END),
         "128 instruments",
     ),
 }

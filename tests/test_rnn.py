@@ -118,8 +118,12 @@ def test_going_on_is_reading_on(cell):
             parts.append(best(model.logits(h, parts)))
         assert (torch.stack(parts, -1) == drawn[:, place]).all()
         told = torch.cat([told, drawn[:, place : place + 1]], 1)
-    with pytest.raises(ValueError, match="give at least one event"):
+    with pytest.raises(ValueError, match="T >= 1"):
         go_on(model, events[:, :0], 4, best)
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        go_on(model, events, 0, best)
+    with pytest.raises(ValueError, match=r"\(B, T, 3\)"):
+        loss(model, events[..., :2])
 
 
 def test_what_was_drawn_is_distributed_as_the_model_says():
@@ -158,3 +162,12 @@ def test_bad_sizes():
 
 def test_every_parameter_has_one_optimizer():
     assert len(make_optimizers(network(), Recipe(steps=1, muon_lr=0.01))) == 2
+
+
+def test_what_it_begins_with():
+    model = RNN(Config(SIZES, 7, keep=2.5))
+    assert torch.equal(model.given.bias[7:14], torch.full((7,), 2.5)) and model.given.bias[:7].abs().max() < 1
+    for block in model.recur.weight.chunk(4):  # each keeps lengths
+        torch.testing.assert_close(block @ block.T, torch.eye(7))
+    assert [weight is model.recur.weight for weight in model.groups()["muon"]] == [True]
+    assert Config([2, 3]).sizes == (2, 3)

@@ -1,5 +1,8 @@
 """Notes as a page of music: music21 decides on ties and beams, verovio engraves, resvg paints. All of it offline."""
 
+from pathlib import Path
+
+import matplotlib
 import numpy as np
 import resvg_py
 import verovio
@@ -8,8 +11,10 @@ from .codecs.notes import check
 from .score import DURATION, ONSET, STEPS_PER_BEAT, VOICE, spell
 
 CLEFS = ("G",), ("G",), ("G", -1), ("F",)  # of soprano .. bass; the tenor's is an octave lower
-LOOK = dict(xmlIdSeed=1, adjustPageHeight=True, header="none", footer="none", svgViewBox=True, scale=40, pageWidth=1750)
+LOOK = dict(xmlIdSeed=1, header="none", footer="none", svgViewBox=True, scale=40, pageWidth=1750)
+LOOK |= dict(adjustPageHeight=True, pageHeight=60_000)  # one page, as high as it has to be
 LOOK |= {f"pageMargin{side}": 20 for side in ("Left", "Right", "Top", "Bottom")}
+FONT = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSerif-Italic.ttf")  # of the numbers, the same everywhere
 PIXELS = 1400  # of the page's width, twice of what it is shown
 
 
@@ -20,7 +25,7 @@ def engrave(
 
     notes: (N, 5), the columns of aigc.score, in 4/4 or 3/4. key: such as "F# minor", for the signature and the names.
     marked: which of them, in the order of `check`, stand in `color`: indices, or (N,) booleans.
-    Raises ValueError as `check` does, and for another key or metre.
+    Raises ValueError as `check` does, for another key or metre, and for more bars than one page can hold.
     """
     from music21 import clef, exceptions21, meter, note, stream, tie
     from music21 import key as keys  # a second to import
@@ -32,7 +37,9 @@ def engrave(
     try:
         tonic, mode = key.split()
         signature = keys.Key(tonic.replace("b", "-"), mode)
-    except (ValueError, exceptions21.Music21Exception) as error:
+        if abs(signature.sharps) > 7:
+            raise ValueError("it would need more than seven signs")
+    except (AttributeError, ValueError, exceptions21.Music21Exception) as error:
         raise ValueError(f'a key is a tonic and a mode, such as "F# minor" or "Bb major", not {key!r}') from error
     colors = np.full(len(notes), "#000000")
     colors[list(marked)] = color
@@ -54,12 +61,14 @@ def engrave(
                     a, b = max(start, line), min(end, next_line)
                     if a >= b:
                         continue
-                    sign = note.Rest() if sound is None else note.Note(spell(sound, signature.sharps).replace("b", "-"))
-                    sign.quarterLength = (b - a) / STEPS_PER_BEAT
+                    sign = note.Rest()
                     if sound is not None:
+                        name, octave = spell(sound, signature.sharps)
+                        sign = note.Note(name.replace("b", "-"), octave=octave)
                         sign.style.color = ink
                         if (a, b) != (start, end):
                             sign.tie = tie.Tie("start" if a == start else "stop" if b == end else "continue")
+                    sign.quarterLength = (b - a) / STEPS_PER_BEAT
                     bar.append(sign)
             now = onset + duration
         bars[-1].rightBarline = "final"
@@ -67,4 +76,7 @@ def engrave(
     page = verovio.toolkit()
     page.setOptions(LOOK)
     page.loadData(GeneralObjectExporter(score).parse().decode())
-    return bytes(resvg_py.svg_to_bytes(svg_string=page.renderToSVG(1), width=PIXELS, background="white"))
+    if page.getPageCount() != 1:
+        raise ValueError(f"{len(lines) - 1} bars do not fit on one page: cut the piece")
+    font = dict(skip_system_fonts=True, font_files=[str(FONT)], serif_family="DejaVu Serif")
+    return bytes(resvg_py.svg_to_bytes(svg_string=page.renderToSVG(1), width=PIXELS, background="white", **font))

@@ -18,13 +18,12 @@ def accent(onset: int, steps_per_bar: int = 16, pickup: int = 0, fermata: bool =
     return 96 - 8 * halvings - 12 * fermata
 
 
-def spell(pitch: int, sharps: int) -> str:
-    """The name of a pitch in a key with so many sharps, negative for flats: 61 is "C#4" in D major, "Db4" in Ab major.
+def spell(pitch: int, sharps: int) -> tuple[str, int]:
+    """Name and octave of a pitch in a key with so many sharps, negative for flats: 61 is C# 4 in D major, Db 4 in Ab.
 
-    Names lie on a line of fifths, ... Bb F C G D ...; we take the twelve from three fifths below the major's keynote to
-    eight above it, among which are the leading notes of the minor. In the corpus one note in 250 has another name.
+    Names lie on a line of fifths, ... Bb F C G D ...; we take the twelve from two fifths below the major's keynote to
+    nine above it, among which are the leading notes of the minor. In the corpus one note in 300 has another name.
     """
-    fifths = (7 * pitch - sharps + 3) % 12 + sharps - 3  # 0 is C, 1 G, 6 F#, -1 F
+    fifths = (7 * pitch - sharps + 2) % 12 + sharps - 2  # 0 is C, 1 G, 6 F#, -1 F
     sign = (fifths + 1) // 7
-    octave = (pitch - sign) // 12 - 1
-    return "FCGDAEB"[(fifths + 1) % 7] + ("#" * sign if sign > 0 else "b" * -sign) + str(octave)
+    return "FCGDAEB"[(fifths + 1) % 7] + ("#" * sign if sign > 0 else "b" * -sign), (pitch - sign) // 12 - 1

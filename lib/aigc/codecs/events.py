@@ -15,7 +15,7 @@ LOUDEST = 31  # a velocity is kept as a multiple of 4, up to 124
 SIZES = (2 + HIGH - LOW, LONGEST, LOUDEST + 1)  # values of each part: a rest or LOW .. HIGH; 1 .. LONGEST; 0 .. LOUDEST
 VOCABULARY = sum(SIZES)
 FIRST = np.cumsum([0, *SIZES[:-1]])  # the first token of each part
-WORD = re.compile(r"(?:(r)|([A-G])([#b]?)(\d))(?::(\d+)(?:/([1-9]\d*))?)?")
+WORD = re.compile(r"(?:(r)|([A-G])([#b]?)(\d))(?::(\d{1,4})(?:/([1-9]\d?))?)?")
 NATURAL = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11)))
 
 
@@ -45,13 +45,13 @@ def decode(events: np.ndarray, voice: int = 0) -> np.ndarray:
     `encode` gives the events back if none but the longest rests have a rest behind them, and a note is the last.
     Raises ValueError for events outside SIZES, for a note of velocity 0 or a rest of another, and as `check` does.
     """
-    events = np.asarray(events)
-    if events.ndim != 2 or events.shape[1] != 3 or events.dtype.kind not in "iu":
-        raise ValueError(f"events must be (M, 3) integers, not {events.dtype} of shape {events.shape}")
-    wrong = ((events < 0) | (events >= SIZES)).any(1) | ((events[:, 0] == 0) != (events[:, 2] == 0))
-    if wrong.any():
-        limits = f"pitch, length and velocity lie in 0 .. {[size - 1 for size in SIZES]}; a rest alone has velocity 0"
-        raise ValueError(f"event {np.flatnonzero(wrong)[0]}, {events[wrong][0].tolist()}, is impossible: {limits}")
+    events = _checked(events)
+    silent = events[:, 0] == 0
+    if (silent != (events[:, 2] == 0)).any():
+        wrong = np.flatnonzero(silent != (events[:, 2] == 0))[0]
+        raise ValueError(
+            f"event {wrong}, {events[wrong].tolist()}, is impossible: rests, and they alone, have velocity 0"
+        )
     length = events[:, 1] + 1
     onset = length.cumsum() - length
     notes = np.stack([np.full(len(events), voice), onset, length, events[:, 0] + LOW - 1, 4 * events[:, 2]], axis=1)
@@ -59,14 +59,29 @@ def decode(events: np.ndarray, voice: int = 0) -> np.ndarray:
     return check(notes) if len(notes) else notes.astype(np.int16)
 
 
+def _checked(events: np.ndarray) -> np.ndarray:
+    events = np.asarray(events)
+    if events.ndim != 2 or events.shape[1] != 3 or events.dtype.kind not in "iu":
+        raise ValueError(f"events must be (M, 3) integers, not {events.dtype} of shape {events.shape}")
+    events = events.astype(np.int64)
+    wrong = ((events < 0) | (events >= SIZES)).any(1)
+    if wrong.any():
+        limits = f"pitch, length and velocity lie in 0 .. {[size - 1 for size in SIZES]}"
+        raise ValueError(f"event {np.flatnonzero(wrong)[0]}, {events[wrong][0].tolist()}, is impossible: {limits}")
+    return events
+
+
 def to_tokens(events: np.ndarray) -> np.ndarray:
-    """events: (M, 3). Returns (3 M,) int64 in 0 .. VOCABULARY-1: of each event pitch, length, velocity, in turn."""
-    return (np.asarray(events) + FIRST).ravel()
+    """events: (M, 3). Returns (3 M,) int64 in 0 .. VOCABULARY-1: of each event pitch, length, velocity, in turn.
+
+    Raises ValueError for events outside SIZES.
+    """
+    return (_checked(events) + FIRST).ravel()
 
 
 def from_tokens(tokens: np.ndarray) -> np.ndarray:
     """The events (M, 3) of `to_tokens`. Raises ValueError where a token does not stand in its part's place."""
-    tokens = np.asarray(tokens, dtype=np.int64)
+    tokens = np.asarray(tokens).astype(np.int64, casting="same_kind")
     events = tokens[: len(tokens) // 3 * 3].reshape(-1, 3) - FIRST
     if len(tokens) % 3 or ((events < 0) | (events >= SIZES)).any():
         raise ValueError("tokens come in threes, pitch, length and velocity: draw from the part whose turn it is")
@@ -76,11 +91,11 @@ def from_tokens(tokens: np.ndarray) -> np.ndarray:
 def windows(songs: list[torch.Tensor], size: int, length: int, generator: torch.Generator) -> torch.Tensor:
     """(size, length, K): runs of events from songs, each (M, K); every place of every song is equally probable.
 
-    A song shorter than `length` gives none. Raises ValueError where all are.
+    A song shorter than `length` gives none. Raises ValueError where all are, and for size or length < 1.
     """
     long = [song for song in songs if len(song) >= length]
-    if not long:
-        raise ValueError(f"no song has {length} events: take shorter windows")
+    if not long or min(size, length) < 1:
+        raise ValueError(f"no song has {length} events, or there are no windows, {size}: take some, or shorter ones")
     rooms = torch.tensor([len(song) - length + 1.0 for song in long])
     chosen = torch.multinomial(rooms, size, replacement=True, generator=generator).tolist()
     starts = [int(torch.randint(len(long[i]) - length + 1, (1,), generator=generator)) for i in chosen]

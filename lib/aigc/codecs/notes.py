@@ -14,7 +14,7 @@ VOCABULARY = 2 + HIGH - LOW + 1  # of ids: 0 rest, 1 hold, then LOW .. HIGH
 RANGES = ((57, 81), (53, 74), (48, 69), (36, 64))  # what each voice sings in the corpus
 PROGRAM = 52  # of General MIDI: a choir
 LAST_STEP = np.iinfo(np.int16).max
-LARGEST = 100_000  # bytes of a MIDI file, which take a second to read; a chorale has at most 7,000
+LARGEST = 50_000  # bytes of a MIDI file, which take less than a second to read; a chorale has at most 7,000
 
 
 def check(notes: np.ndarray) -> np.ndarray:
@@ -185,7 +185,10 @@ def from_midi(midi: pretty_midi.PrettyMIDI | str | PathLike) -> np.ndarray:
         for note in instrument.notes:
             onset, end = (round(midi.time_to_tick(time) / ticks) for time in (note.start, note.end))
             rows.append((voices.get(instrument.name.lower(), i), onset, max(1, end - onset), note.pitch, note.velocity))
-    return check(np.array(rows))
+    try:
+        return check(np.array(rows))
+    except ValueError as error:
+        raise ValueError(f"{error} (in sixteenths, to which this MIDI was rounded)") from error
 
 
 def _read(path: str | PathLike) -> pretty_midi.PrettyMIDI:

@@ -24,7 +24,7 @@ def parallel_fifths_octaves(grid: np.ndarray) -> float:
 
     A move is a step at which both voices of a pair go from one pitch to another; it is parallel if both go the same
     way, the same one is above before and after, or neither, and the interval, octaves aside, is 7 semitones before
-    and after, or 0. Returns 0 .. 100, nan without moves.
+    and after, or 0 (so from a unison to an octave, too). Returns 0 .. 100, nan without moves.
     """
     pitch = sounding(grid).astype(int)
     before, after = pitch[:-1], pitch[1:]

@@ -45,16 +45,20 @@ class BarVAE(nn.Module):
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x: (B, T) int64. Returns the mean and the log variance of q(z | x), each (B, noise)."""
-        if x.shape[1:] != (self.config.steps,):
-            raise ValueError(f"x must be (B, {self.config.steps}), not {tuple(x.shape)}")
+        self._check(x)
         return self.narrow(F.silu(self.look(self.see(x)))).chunk(2, -1)
 
     def decode(self, z: Tensor, x: Tensor) -> Tensor:
         """Logits of each step given z and the steps before it. z: (B, noise); x: (B, T) int64. Returns (B, T, V)."""
+        self._check(x)
         past = F.pad(x[:, :-1], (1, 0), value=self.config.vocab)
         return self.head(self.write(self.before(past) + self.place + self.lift(z)[:, None])[0])
 
     forward = decode
+
+    def _check(self, x: Tensor) -> None:
+        if x.shape[1:] != (self.config.steps,):
+            raise ValueError(f"x must be (B, {self.config.steps}), not {tuple(x.shape)}")
 
 
 def terms(model: BarVAE, x: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:

@@ -80,8 +80,11 @@ class RNN(nn.Module):
     def forward(self, events: Tensor, state: tuple[Tensor, ...] | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Read events (B, T, K) int64. Returns h after each, (B, T, C), and the state after the last.
 
-        state: what an earlier call returned, for events that go on; h at place t depends on nothing after it.
+        state: what an earlier call returned, for events that go on; h at place t depends on nothing after it. Raises
+        ValueError for no events, or events of other parts.
         """
+        if events.ndim != 3 or events.size(1) < 1 or events.size(2) != len(self.config.sizes):
+            raise ValueError(f"events must be (B, T, {len(self.config.sizes)}), T >= 1, not {tuple(events.shape)}")
         state = self.begin(len(events)) if state is None else state
         given = self.given(sum(embed(part) for embed, part in zip(self.embed, events.unbind(-1))))
         read = []
@@ -117,10 +120,10 @@ def loss(model: RNN, events: Tensor) -> Tensor:
 def go_on(model: RNN, events: Tensor, length: int, choose: Callable[[Tensor], Tensor]) -> Tensor:
     """Continue events (B, P, K) by `length` more, part after part. choose: maps logits (B, V) to the drawn (B,).
 
-    Returns (B, length, K) int64. Raises ValueError without a beginning.
+    Returns (B, length, K) int64. Raises ValueError without a beginning, and for length < 1.
     """
-    if events.size(1) < 1:
-        raise ValueError("there is nothing to go on from: give at least one event")
+    if length < 1:
+        raise ValueError(f"length must be at least 1, not {length}")
     drawn, (h, state) = [], model(events)
     for _ in range(length):
         parts = []
