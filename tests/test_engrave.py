@@ -153,3 +153,11 @@ def test_the_ends_of_the_range_are_written_as_they_are(page, pitch):
         12 * (int(note.findtext("octave")) + 1) + natural[note.findtext("step")] + int(note.findtext("alter", "0"))
         == pitch
     )
+
+
+def test_a_note_between_beats_shows_the_next_one_and_the_last_bar_is_filled(page):
+    engrave(np.array([[0, 1, 6, 60, 80], [0, 10, 4, 62, 80], [0, 18, 8, 64, 80]]))
+    first, second = rows(page())
+    assert first[:3] == [("r", 1, ()), ("C04", 3, ("start",)), ("C04", 3, ("stop",))]
+    assert ("D04", 4, ()) in first  # an eighth late and a beat long: as everybody writes it
+    assert second[1:3] == [("E04", 2, ("start",)), ("E04", 6, ("stop",))] and sum(n for _, n, _ in second) == 16

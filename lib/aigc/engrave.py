@@ -44,32 +44,35 @@ def engrave(
     colors = np.full(len(notes), "#000000")
     colors[list(marked)] = color
     final = int((notes[:, ONSET].astype(int) + notes[:, DURATION]).max())
-    lines = [0, *range(pickup or steps_per_bar, final, steps_per_bar), final]  # where bars begin, and the end
+    lines = [0, *range(pickup or steps_per_bar, final, steps_per_bar)]  # where bars begin
+    short = final - lines[-1] == steps_per_bar - pickup  # the last bar and the upbeat may make a whole one
+    lines.append(final if short else lines[-1] + (pickup if pickup and len(lines) == 1 else steps_per_bar))
     score = stream.Score()
     for voice in np.unique(notes[:, VOICE]):
         bars = [stream.Measure(i + (not pickup)) for i in range(len(lines) - 1)]
         time = meter.TimeSignature(f"{steps_per_bar // STEPS_PER_BEAT}/4")
         bars[0].append([clef.clefFromString(*CLEFS[voice]), signature, time])
         bars[0].paddingLeft = (steps_per_bar - pickup) / STEPS_PER_BEAT if pickup else 0.0
-        now = 0
-        of = notes[:, VOICE] == voice
-        for (_, onset, duration, pitch, _), ink in zip(
-            [*notes[of].tolist(), (voice, final, 0, 0, 0)], [*colors[of], ""]
-        ):
+        of, now = notes[:, VOICE] == voice, 0
+        rows = zip([*notes[of].tolist(), (voice, lines[-1], 0, 0, 0)], [*colors[of], ""])
+        for (_, onset, duration, pitch, _), ink in rows:
             for start, end, sound in ((now, onset, None), (onset, onset + duration, pitch)):  # a rest, and the note
-                for line, next_line, bar in zip(lines, lines[1:], bars):
-                    a, b = max(start, line), min(end, next_line)
-                    if a >= b:
-                        continue
+                at = start
+                while at < end:
+                    i = int(np.searchsorted(lines, at, "right")) - 1
+                    stop, off = min(end, lines[i + 1]), (at - pickup) % STEPS_PER_BEAT
+                    if off and (off % 2 or stop - at > STEPS_PER_BEAT):  # from between beats to the next one, then on
+                        stop = min(stop, at + STEPS_PER_BEAT - off)
                     sign = note.Rest()
                     if sound is not None:
                         name, octave = spell(sound, signature.sharps)
                         sign = note.Note(name.replace("b", "-"), octave=octave)
                         sign.style.color = ink
-                        if (a, b) != (start, end):
-                            sign.tie = tie.Tie("start" if a == start else "stop" if b == end else "continue")
-                    sign.quarterLength = (b - a) / STEPS_PER_BEAT
-                    bar.append(sign)
+                        if (at, stop) != (start, end):
+                            sign.tie = tie.Tie("start" if at == start else "stop" if stop == end else "continue")
+                    sign.quarterLength = (stop - at) / STEPS_PER_BEAT
+                    bars[i].append(sign)
+                    at = stop
             now = onset + duration
         bars[-1].rightBarline = "final"
         score.insert(0, stream.Part(bars))
