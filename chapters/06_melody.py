@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 06 · Sequence models of music
 #
-# *read 64 min · do 200 min · run 71 s*
+# *read 65 min · do 200 min · run 60 s*
 #
 # **What does a machine have to remember in order to go on with a melody?**
 #
@@ -60,7 +60,11 @@ show.diagram(
         "next note": (3, 0, "model"),
         "hymn": (3, 1, "truth"),
     },
-    [("note", "memory", "enters"), ("memory", "next note", "pitch, length, loudness"), ("hymn", "next note", "bits")],
+    [
+        ("note", "memory", "enters"),
+        ("memory", "next note", "pitch, length, loudness"),
+        ("hymn", "next note", "bits"),
+    ],
     alt="A note enters the memory; from the memory come the next note's pitch, length and loudness; a hymn tells how "
     "many bits they cost.",
 )
@@ -139,13 +143,14 @@ checked(show.audio(tune, tempo_bpm=144))
 
 # %% tags=["mine"]
 grid = notes.to_grid(tune)[:, 0]
-sounds = grid[np.maximum.accumulate(np.where(grid == notes.HOLD, 0, np.arange(len(grid))))]  # the piano roll
+begun = np.maximum.accumulate(np.where(grid == notes.HOLD, 0, np.arange(len(grid))))
+sounds = grid[begun]  # the piano roll
 happened = events.encode(tune)
 
 changes = 1 + np.flatnonzero(np.diff(sounds))  # where the roll shows that something begins
 in_roll = int((sounds[np.append(0, changes)] != notes.REST).sum())
 back = notes.from_grid(np.stack([grid] + [np.full_like(grid, notes.REST)] * 3, axis=1))
-print(f"{len(tune)} notes: the piano roll shows {in_roll}, the grid {len(back)}, the events {len(happened)}")
+print(f"{len(tune)} notes: the roll shows {in_roll}, the grid {len(back)}, the events {len(happened)}")
 assert (back[:, :4] == tune[:, :4]).all() and in_roll <= len(tune)
 assert (events.decode(happened)[:, :4] == tune[:, :4]).all()
 
@@ -159,7 +164,7 @@ assert (events.decode(happened)[:, :4] == tune[:, :4]).all()
 # %%
 seconds = notes.to_midi(tune, 110).get_end_time()
 grid_size, roll_size, event_size = len(grid), len(grid) * 88, happened.size
-print(f"sound {int(seconds * show.RATE):,} numbers, roll {roll_size:,}, grid {grid_size}, events {event_size}")
+print(f"sound {int(seconds * show.RATE):,} numbers; roll {roll_size:,}, grid {grid_size}, events {event_size}")
 tokens = events.to_tokens(happened)
 assert (events.from_tokens(tokens) == happened).all()
 print("the first two events:", happened[:2].tolist(), "as tokens:", tokens[:6].tolist())
@@ -209,7 +214,10 @@ print(f"{len(hymns)} hymns with {sum(map(len, hymns)):,} notes to learn from, {l
 
 
 def bits(nats_of) -> np.ndarray:
-    """Mean bits a note of pitch, length and velocity, on unheard hymns. nats_of: events (M, 3) -> (M - 1, 3)."""
+    """Mean bits a note of pitch, length and velocity, on unheard hymns.
+
+    nats_of: events (M, 3) -> (M - 1, 3).
+    """
     cost = [np.asarray(nats_of(song)) for song in unheard]
     return np.concatenate(cost).mean(0) / math.log(2)
 
@@ -245,7 +253,8 @@ def chain_cost(chain: ngram.KneserNey, song: torch.Tensor) -> np.ndarray:
 
 
 # %%
-used = np.unique(events.to_tokens(torch.cat([*hymns, *unheard, torch.from_numpy(happened)]).numpy()))
+every = torch.cat([*hymns, *unheard, torch.from_numpy(happened)])
+used = np.unique(events.to_tokens(every.numpy()))
 place = np.zeros(events.VOCABULARY, dtype=np.int64)  # of a token among those that occur
 place[used] = np.arange(len(used))
 rows = [place[events.to_tokens(song.numpy())] for song in hymns]
@@ -511,7 +520,8 @@ def play(config: rnn.Config, gap: int, steps: int = 300) -> tuple[rnn.RNN, float
     loss = lambda model, step, dice: rnn.nats(model, game(gap, 32, dice))[:, -2:].mean()
     train(model, loss, Recipe(steps=steps, lr=0.03, muon_lr=0.05, seed=course.seed()), progress=False)
     with torch.no_grad():
-        return model, rnn.nats(model, game(gap, 500, torch.Generator()))[:, -2:].mean().item() / math.log(2)
+        left = rnn.nats(model, game(gap, 500, torch.Generator()))[:, -2:]
+    return model, left.mean().item() / math.log(2)
 
 
 chance = math.log2(OTHERS)
@@ -695,7 +705,8 @@ checked(show.audio(sung, tempo_bpm=132))
 # right, because each is exact.
 
 # %% tags=["nbval-ignore-output"]
-toy = torch.randint(2, (64, 24, 1), generator=torch.Generator().manual_seed(course.seed())).expand(-1, -1, 2)
+dice = torch.Generator().manual_seed(course.seed())
+toy = torch.randint(2, (64, 24, 1), generator=dice).expand(-1, -1, 2)
 torch.manual_seed(course.seed())
 pair = learn(rnn.RNN(rnn.Config((2, 2), 16)), list(toy), 100, length=12)
 long, loud = (rnn.nats(pair, toy).mean((0, 1)) / math.log(2)).tolist()
@@ -733,7 +744,8 @@ def placed(song: torch.Tensor, piece) -> torch.Tensor:
 def worth(change, sizes: tuple) -> float:
     """Bits of pitch and length a note, for an LSTM that has learnt and is asked changed songs."""
     torch.manual_seed(course.seed())
-    model = learn(rnn.RNN(rnn.Config(sizes, 64)), [change(*pair) for pair in zip(hymns, data.chorales())], 200)
+    songs = [change(*pair) for pair in zip(hymns, data.chorales())]
+    model = learn(rnn.RNN(rnn.Config(sizes, 64)), songs, 200)
     asked = [cost(model, change(*pair)) for pair in zip(unheard, data.chorales("validation"))]
     return np.concatenate(asked)[:, -3:-1].sum(1).mean() / math.log(2)
 
@@ -855,7 +867,9 @@ def judged(model: barvae.BarVAE) -> dict[str, float]:
     again = barvae.draw(model, model.encode(new_bars)[0], favourite)
     note = new_bars > 1
     return dict(
-        told=told.mean().item(), KL=kl.sum(1).mean().item(), again=(again == new_bars)[note].float().mean().item()
+        told=told.mean().item(),
+        KL=kl.sum(1).mean().item(),
+        again=(again == new_bars)[note].float().mean().item(),
     )
 
 
@@ -893,7 +907,8 @@ course.expect("06.again", found[1.0]["again"], baseline=found[0.0]["again"])
 def of_bars(ids: torch.Tensor) -> np.ndarray:
     """Notes of bars (N, 16), one after another."""
     column = ids.flatten().numpy()
-    return notes.from_grid(notes.decode(np.stack([column] + [np.zeros_like(column)] * 3, axis=1).ravel()))
+    four = np.stack([column] + [np.zeros_like(column)] * 3, axis=1)  # the other voices rest
+    return notes.from_grid(notes.decode(four.ravel()))
 
 
 length = max(32, int(tune[-1, ONSET] + tune[-1, 2]))
@@ -912,8 +927,8 @@ checked(show.audio(path, tempo_bpm=220))
 changed = [(a != b).sum().item() for a, b in zip(line, line[1:])]
 right = [int(((end == bar) & (bar > 1)).sum()) for end, bar in ((line[0], here), (line[-1], there))]
 print(f"steps that change from stop to stop: {changed} of 32")
-print(f"notes that the first stop has right: {right[0]} of {int((here > 1).sum())}; the last: {right[1]} of", end=" ")
-print(int((there > 1).sum()))
+for name, count, bar in zip(("first", "last"), right, (here, there)):
+    print(f"notes that the {name} stop has right: {count} of {int((bar > 1).sum())}")
 
 # %%
 assert max(changed) < 24 and min(right) > 1
