@@ -715,6 +715,8 @@ def check_mended(mended):
         after = F.cross_entropy(
             model.logits(model(events)[0], []).transpose(1, 2), events[..., 0], reduction="none"
         ).numpy()
+        mute = torch.stack([events[..., 0], torch.zeros_like(events[..., 0])], -1)
+        deaf = rnn.nats(model, mute)[..., 0].numpy()
         whole = model.logits(model(events)[0], [])
         back = F.cross_entropy(whole[:, 1:].transpose(1, 2), events[:, :-1, 0], reduction="none").numpy()
         length = F.cross_entropy(
@@ -731,6 +733,9 @@ def check_mended(mended):
         "the first is gone, but each pitch is still told from a state that has heard it"
     )
     assert not np.allclose(got, back), "the wrong way: now it tells the *past* from the present"
+    assert not np.allclose(got, deaf), (
+        "what it hears of a note is pitch *and* velocity, its second part: that is ignored"
+    )
     assert not np.allclose(got, length), "pitch is the first part of an event"
     assert not np.allclose(got, right / math.log(2)), "in nats, as before"
     assert np.allclose(got, right), (
@@ -766,6 +771,10 @@ MISCONCEPTIONS = {
     "length for pitch": (
         lambda model, events: _costs(model.logits(model(events)[0][:, :-1], [])[..., :3], events[:, 1:, 1]),
         "first part of an event",
+    ),
+    "velocity ignored": (
+        lambda model, events: _shifted(model, torch.stack([events[..., 0], torch.zeros_like(events[..., 0])], -1)),
+        "that is ignored",
     ),
     "bits": (lambda model, events: _shifted(model, events) / math.log(2), "in nats"),
     "no past": (_only_last, "all of its past"),
