@@ -20,7 +20,6 @@ from aigc.codecs import events
 from aigc.files import atomic
 from aigc.machine import describe, device
 from aigc.models import gpt, rnn
-from aigc.score import PITCH, VOICE
 from aigc.train import Recipe, train
 
 SEEDS = range(5)
@@ -29,12 +28,7 @@ FIRST = torch.from_numpy(events.FIRST)
 
 def melodies(split: str) -> list[torch.Tensor]:
     """The soprano's events (M, 3) of each chorale, in C major or A minor."""
-    found = []
-    for piece in data.chorales(split):
-        voice = piece.notes[piece.notes[:, VOICE] == 0].copy()
-        voice[:, PITCH] -= piece.from_c
-        found.append(torch.from_numpy(events.encode(voice)))
-    return found
+    return [torch.from_numpy(events.encode(piece.melody)) for piece in data.chorales(split)]
 
 
 def recurrent(cell: str, width: int, keep: float = 3.0) -> tuple:
@@ -94,11 +88,10 @@ def main() -> None:
         lines.append(f"| {name} | {runs[0]['parameters']:,} | {steps:.0f} | {np.mean(bits):.2f} | {spread} |")
     machine = describe(device())
     note = f"{chosen.seconds:g} s of training each, {len(asked)} melodies that none has heard. {machine}."
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    with atomic(chosen.out / "music.json") as partial:
-        partial.write_text(json.dumps(dict(machine=machine, seconds=chosen.seconds, runs=results), indent=1) + "\n")
-    with atomic(chosen.out / "music.md") as partial:
-        partial.write_text("\n".join([note, "", *lines]) + "\n", encoding="utf-8")
+    whole = json.dumps(dict(machine=machine, seconds=chosen.seconds, runs=results), indent=1)
+    for name, content in (("music.json", whole), ("music.md", "\n".join([note, "", *lines]))):
+        with atomic(chosen.out / name) as partial:
+            partial.write_text(content + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

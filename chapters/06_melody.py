@@ -28,7 +28,7 @@ import torch
 from aigc import course, data, sample, show
 from aigc.codecs import events, notes
 from aigc.models import barvae, gpt, ngram, rnn
-from aigc.score import ONSET, PITCH, VELOCITY, VOICE
+from aigc.score import ONSET, VELOCITY, VOICE
 from aigc.train import Recipe, train
 
 device = course.start("06")
@@ -201,15 +201,10 @@ print(f"a MIDI file of {size} bytes gives back every event")
 
 
 # %%
-def melody_of(piece) -> torch.Tensor:
-    """The soprano's events (M, 3), in C major or A minor."""
-    voice = piece.notes[piece.notes[:, VOICE] == 0].copy()
-    voice[:, PITCH] -= piece.from_c
-    return torch.from_numpy(events.encode(voice))
-
-
-hymns = [melody_of(piece) for piece in data.chorales()]
-unheard = [melody_of(piece) for piece in data.chorales("validation")]
+hymns, unheard = (
+    [torch.from_numpy(events.encode(piece.melody)) for piece in data.chorales(split)]
+    for split in ("train", "validation")
+)
 print(f"{len(hymns)} hymns with {sum(map(len, hymns)):,} notes to learn from, {len(unheard)} to be asked about")
 
 

@@ -201,6 +201,14 @@ def test_how_far_a_key_is_from_c(key, semitones):
     assert Chorale("x", np.zeros((1, 5), dtype=np.int16), 16, 0, key, np.zeros(0)).from_c == semitones
 
 
+def test_a_melody_is_the_soprano_in_c():
+    piece = next(piece for piece in chorales("validation") if piece.from_c)
+    before, soprano = piece.notes.copy(), piece.notes[piece.notes[:, VOICE] == 0]
+    assert (piece.melody[:, PITCH] == soprano[:, PITCH] - piece.from_c).all() and (piece.notes == before).all()
+    others = [VOICE, ONSET, DURATION, VELOCITY]
+    assert (piece.melody[:, others] == soprano[:, others]).all()
+
+
 def test_in_c_most_notes_are_white():
     shares = []
     for piece in chorales("validation"):

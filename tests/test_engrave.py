@@ -10,7 +10,7 @@ from PIL import Image
 
 from aigc.data import chorales
 from aigc.engrave import LOOK, engrave
-from aigc.score import spell
+from aigc.score import semitones, spell
 
 FOUR = np.array([[0, 0, 4, 61, 80], [0, 4, 14, 62, 80], [0, 20, 2, 64, 80], [0, 22, 10, 66, 80]])
 
@@ -161,3 +161,11 @@ def test_a_note_between_beats_shows_the_next_one_and_the_last_bar_is_filled(page
     assert first[:3] == [("r", 1, ()), ("C04", 3, ("start",)), ("C04", 3, ("stop",))]
     assert ("D04", 4, ()) in first  # an eighth late and a beat long: as everybody writes it
     assert second[1:3] == [("E04", 2, ("start",)), ("E04", 6, ("stop",))] and sum(n for _, n, _ in second) == 16
+
+
+def test_a_name_and_its_semitones_are_one_thing():
+    assert [semitones(name) for name in ("C", "F#", "Bb", "Cb", "B#", "F##")] == [0, 6, 10, -1, 12, 7]
+    for sharps in range(-7, 8):
+        for pitch in range(128):
+            name, octave = spell(pitch, sharps)
+            assert 12 * (octave + 1) + semitones(name) == pitch

@@ -5,6 +5,7 @@ import math
 VOICE, ONSET, DURATION, PITCH, VELOCITY = range(5)  # the columns of a piece's notes
 STEPS_PER_BEAT = 4  # a step is a sixteenth
 VOICES = ("soprano", "alto", "tenor", "bass")
+NATURAL = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11)))  # semitones above C
 
 
 def accent(onset: int, steps_per_bar: int = 16, pickup: int = 0, fermata: bool = False) -> int:
@@ -16,6 +17,11 @@ def accent(onset: int, steps_per_bar: int = 16, pickup: int = 0, fermata: bool =
     place, even = (onset - pickup) % steps_per_bar, steps_per_bar & -steps_per_bar  # 16 of 16, 4 of 12
     halvings = 0 if place == 0 else int(math.log2(even / math.gcd(place, even))) + (even < steps_per_bar)
     return 96 - 8 * halvings - 12 * fermata
+
+
+def semitones(name: str) -> int:
+    """How far a name is above C, such as 6 for F# and -1 for Cb: a capital letter with any number of # or b."""
+    return NATURAL[name[0]] + name.count("#") - name.count("b")
 
 
 def spell(pitch: int, sharps: int) -> tuple[str, int]:

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from ..score import STEPS_PER_BEAT, VOICE, accent
+from ..score import STEPS_PER_BEAT, VOICE, accent, semitones
 from .notes import HIGH, LOW, check
 
 LONGEST = 64  # steps of an event: four bars of 4/4
@@ -15,8 +15,7 @@ LOUDEST = 31  # a velocity is kept as a multiple of 4, up to 124
 SIZES = (2 + HIGH - LOW, LONGEST, LOUDEST + 1)  # values of each part: a rest or LOW .. HIGH; 1 .. LONGEST; 0 .. LOUDEST
 VOCABULARY = sum(SIZES)
 FIRST = np.cumsum([0, *SIZES[:-1]])  # the first token of each part
-WORD = re.compile(r"(?:(r)|([A-G])([#b]?)(\d))(?::(\d{1,4})(?:/([1-9]\d?))?)?")
-NATURAL = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11)))
+WORD = re.compile(r"(?:(r)|([A-G][#b]?)(\d))(?::(\d{1,4})(?:/([1-9]\d?))?)?")
 
 
 def encode(notes: np.ndarray) -> np.ndarray:
@@ -46,12 +45,10 @@ def decode(events: np.ndarray, voice: int = 0) -> np.ndarray:
     Raises ValueError for events outside SIZES, for a note of velocity 0 or a rest of another, and as `check` does.
     """
     events = _checked(events)
-    silent = events[:, 0] == 0
-    if (silent != (events[:, 2] == 0)).any():
-        wrong = np.flatnonzero(silent != (events[:, 2] == 0))[0]
-        raise ValueError(
-            f"event {wrong}, {events[wrong].tolist()}, is impossible: rests, and they alone, have velocity 0"
-        )
+    wrong = np.flatnonzero((events[:, 0] == 0) != (events[:, 2] == 0))
+    if len(wrong):
+        given = f"event {wrong[0]}, {events[wrong[0]].tolist()}"
+        raise ValueError(f"{given}, is impossible: rests, and they alone, have velocity 0")
     length = events[:, 1] + 1
     onset = length.cumsum() - length
     notes = np.stack([np.full(len(events), voice), onset, length, events[:, 0] + LOW - 1, 4 * events[:, 2]], axis=1)
@@ -112,12 +109,12 @@ def typed(text: str, steps_per_bar: int = 16, pickup: int = 0) -> np.ndarray:
     rows, now = [], 0
     for place, word in enumerate(text.replace("|", " ").split(), 1):
         found = WORD.fullmatch(word)
-        length = Fraction(int(found[5] or 1), int(found[6] or 1)) * STEPS_PER_BEAT if found else Fraction(0)
+        length = Fraction(int(found[4] or 1), int(found[5] or 1)) * STEPS_PER_BEAT if found else Fraction(0)
         if length < 1 or length.denominator > 1:
             how = "a capital letter with an octave, or r for a rest, and after a colon how many beats"
             raise ValueError(f"word {place} of the melody, {word!r}: write {how}, in quarters: C4 F#5:1/2 Bb3:3/4 r:2")
         if not found[1]:
-            pitch = 12 * (int(found[4]) + 1) + NATURAL[found[2]] + {"": 0, "#": 1, "b": -1}[found[3]]
+            pitch = 12 * (int(found[3]) + 1) + semitones(found[2])
             rows.append((0, now, int(length), pitch, accent(now, steps_per_bar, pickup)))
         now += int(length)
     return check(np.array(rows, dtype=np.int64).reshape(-1, 5))

@@ -7,7 +7,7 @@ from importlib import metadata
 import numpy as np
 
 from ..files import cached
-from ..score import DURATION, ONSET, PITCH, STEPS_PER_BEAT, VOICE, accent
+from ..score import DURATION, ONSET, PITCH, STEPS_PER_BEAT, VOICE, accent, semitones
 
 # Everything else is for training. `python -m tools.split` made these lists: no tune stands on two sides.
 HELD_OUT = {
@@ -44,8 +44,14 @@ class Chorale:
     def from_c(self) -> int:
         """How many semitones above C major or A minor the piece stands, -5 .. 6."""
         tonic, mode = self.key.split()
-        at = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11)))[tonic[0]] + tonic.count("#") - tonic.count("b")
-        return (at - {"major": 0, "minor": 9}[mode] + 5) % 12 - 5
+        return (semitones(tonic) - {"major": 0, "minor": 9}[mode] + 5) % 12 - 5
+
+    @property
+    def melody(self) -> np.ndarray:
+        """The soprano's notes, (N, 5), moved to C major or A minor."""
+        notes = self.notes[self.notes[:, VOICE] == 0].copy()
+        notes[:, PITCH] -= self.from_c
+        return notes
 
 
 def chorales(split: str = "train") -> list[Chorale]:

@@ -55,23 +55,23 @@ class RNN(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
-        C, self.step, self.parts = config.width, *((lstm, 4) if config.cell == "lstm" else (plain, 1))
+        C, (self.step, blocks) = config.width, (lstm, 4) if config.cell == "lstm" else (plain, 1)
         self.embed = nn.ModuleList(nn.Embedding(size, C) for size in config.sizes)
-        self.given = nn.Linear(C, self.parts * C)
-        self.recur = nn.Linear(C, self.parts * C, bias=False)
+        self.given = nn.Linear(C, blocks * C)
+        self.recur = nn.Linear(C, blocks * C, bias=False)
         self.told = nn.ModuleList(nn.Embedding(size, C) for size in config.sizes[:-1])
         self.heads = nn.ModuleList(nn.Linear(C, size) for size in config.sizes)
         for embed in (*self.embed, *self.told):
             nn.init.normal_(embed.weight, std=0.5)
-        for part in self.recur.weight.chunk(self.parts):
+        for part in self.recur.weight.chunk(blocks):
             nn.init.orthogonal_(part)
         if config.cell == "lstm":
             self.given.bias.data[C : 2 * C] = config.keep  # or slopes would not reach far enough back to learn from
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """Which optimizer moves what: Muon the recurrence, AdamW all else."""
-        inner = [self.recur.weight]
-        return {"muon": inner, "adamw": [p for p in self.parameters() if p is not inner[0]]}
+        inner = self.recur.weight
+        return {"muon": [inner], "adamw": [weight for weight in self.parameters() if weight is not inner]}
 
     def begin(self, batch: int) -> tuple[Tensor, ...]:
         """The state before anything was read: zeros, (B, C) each."""
