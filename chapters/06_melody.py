@@ -27,6 +27,7 @@ import torch
 
 from aigc import course, data, sample, show
 from aigc.codecs import events, notes
+from aigc.evaluate import music
 from aigc.models import barvae, gpt, ngram, rnn
 from aigc.score import ONSET, VELOCITY, VOICE
 from aigc.train import Recipe, train
@@ -142,28 +143,28 @@ checked(show.audio(tune, tempo_bpm=144))
 # *Predict 2.* One of the three cannot be turned back into this melody. Which, and where does it fail?
 
 # %% tags=["mine"]
-grid = notes.to_grid(tune)[:, 0]
-begun = np.maximum.accumulate(np.where(grid == notes.HOLD, 0, np.arange(len(grid))))
-sounds = grid[begun]  # the piano roll
-happened = events.encode(tune)
+grid = notes.to_grid(tune)
+roll = music.sounding(grid)
+on = np.append([[False] * 4], (roll[1:] == roll[:-1]) & (roll[1:] != notes.REST), axis=0)
+from_roll = notes.from_grid(np.where(on, notes.HOLD, roll))  # in a roll, the same pitch again goes on
+from_grid, happened = notes.from_grid(grid), events.encode(tune)
 
-changes = 1 + np.flatnonzero(np.diff(sounds))  # where the roll shows that something begins
-in_roll = int((sounds[np.append(0, changes)] != notes.REST).sum())
-back = notes.from_grid(np.stack([grid] + [np.full_like(grid, notes.REST)] * 3, axis=1))
-print(f"{len(tune)} notes: the roll shows {in_roll}, the grid {len(back)}, the events {len(happened)}")
-assert (back[:, :4] == tune[:, :4]).all() and in_roll <= len(tune)
+print(f"{len(tune)} notes: the roll shows {len(from_roll)}, the grid {len(from_grid)}, the events {len(happened)}")
+show.roll(from_roll, alt="The melody as a piano roll: a block for each pitch, as long as it sounds.")
+assert (from_grid[:, :4] == tune[:, :4]).all() and len(from_roll) <= len(tune)
 assert (events.decode(happened)[:, :4] == tune[:, :4]).all()
 
 # %% [markdown]
-# *Answer 2.* The piano roll. It says *sol, sol* and *sol* held for two beats in the same way; whoever forgets the
-# **note-off** plays repeated notes as one. The grid cures that with one symbol more, the hold. It has no room for
-# velocity; the events have room for everything.
+# *Answer 2.* The piano roll. It says *sol, sol* and *sol* held for two beats in the same way, and in the figure four
+# *sol*, from the end of bar 4 on, are one block, five beats long: whoever forgets the **note-off** plays repeated notes
+# as one. The grid cures that with one symbol more, the hold. It has no room for velocity; the events have room for
+# everything.
 #
 # *How large is each, beside the sound?*
 
 # %%
 seconds = notes.to_midi(tune, 110).get_end_time()
-grid_size, roll_size, event_size = len(grid), len(grid) * 88, happened.size
+grid_size, roll_size, event_size = len(grid), len(roll) * 88, happened.size
 print(f"sound {int(seconds * show.RATE):,} numbers; roll {roll_size:,}, grid {grid_size}, events {event_size}")
 tokens = events.to_tokens(happened)
 assert (events.from_tokens(tokens) == happened).all()

@@ -59,6 +59,8 @@ def check_times(times):
     )
     got = course.numbers(times(notes, 77.0), words, (3, 2))
     assert np.allclose(got, right * 80 / 77), "the tempo is an argument: it is not always 80 or 60"
+    got = course.numbers(course.attempt(times, notes[::-1].copy(), 80.0), words, (3, 2))
+    assert np.allclose(got, right[::-1]), "row i tells about note i, in whatever order the notes come"
 
 
 check_times(times)
@@ -86,6 +88,7 @@ MISCONCEPTIONS = {
         "An int16 ends",
     ),
     "always 80": (lambda notes, bpm: _times(notes, bpm=80 if len(notes) == 3 else 60), "is an argument"),
+    "sorted": (lambda notes, bpm: np.sort(_times(notes, bpm=bpm), axis=0), "row i tells"),
     "begins only": (lambda notes, bpm: notes[:, 1] * (15 / bpm), "the shape"),
     "ticks": (lambda notes, bpm: _times(notes, 120), "expected"),
     "nothing": (lambda notes, bpm: None, "nothing came back"),
@@ -111,8 +114,8 @@ assert np.allclose(heard, times(scale, 100.0))
 # *Chapter 06: [1 · From sound to numbers](../chapters/06_melody.ipynb#1-·-From-sound-to-numbers)*
 #
 # Write `notes_of(column)`: the notes in one voice of the grid, as triples (onset, length, pitch) in their order. In
-# `column` stands for each step a pitch that begins there, `HOLD` where a note goes on, or `REST`. A `HOLD` with no note
-# before it is silence.
+# `column` stands for each step a pitch that begins there, `HOLD` where a note goes on, or `REST`. A `HOLD` after a rest,
+# or with nothing before it, is silence.
 
 
 # %% nbgrader={"grade": false, "grade_id": "06-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -537,6 +540,9 @@ def check_read(read):
     assert second not in (17, 37), "the state of the first song was carried into the second: they are two pieces"
     assert second != 23, "c is carried from song to song: both states begin at zero"
     assert second == 3, f"the second song has one note of 3: h is 3, not {second}"
+    whole = course.attempt(read, [np.array([[1, 0]])], lambda x, h, c: (h + x.sum() / 2, c), 2)
+    whole = course.numbers(whole[0], "one array (T, size) for each song").tolist()
+    assert whole == [[0.5, 0.5]], f"notes of whole numbers, and h is a half: {whole}. Of what type is your array?"
     got = course.attempt(read, [np.zeros((0, 2)), np.ones((1, 2))], adds, 3)
     shapes = [course.numbers(part, "one array (T, size) for each song").shape for part in got]
     assert shapes == [(0, 3), (1, 3)], f"a song without notes has an array of shape (0, size), not {shapes}"
@@ -573,6 +579,12 @@ MISCONCEPTIONS = {
     "last only": (_read(last=True), "not only after the last"),
     "one array": (lambda songs, step, size: np.zeros((3, 3)), "one array for each song"),
     "empty": (_read(empty=False), "without notes"),
+    "type of the song": (
+        lambda songs, step, size: [
+            np.array(h).astype(song.dtype) for h, song in zip(_read()(songs, step, size), songs)
+        ],
+        "Of what type",
+    ),
     "nothing": (lambda songs, step, size: None, "nothing came back"),
 }
 ALTERNATIVES = {"torch": lambda songs, step, size: [torch.tensor(rows) for rows in _read()(songs, step, size)]}
@@ -626,6 +638,9 @@ def check_go_on(go_on):
     assert got[0] == 4, f"the first new note follows from the whole song: 1 + 2 + 1 = 4, not {got[0]}"
     assert got == [4, 8, 16], f"each new note is heard before the next is drawn: 4, 8, 16, not {got}"
     assert course.attempt(go_on, [5], 0, step, choose) == [], "no notes asked for, an empty list"
+    told.clear()
+    course.attempt(go_on, [0, 5], 1, step, choose)
+    assert told[1][1] == 0, "a state may be 0: only the first one is None"
 
 
 check_go_on(go_on)
@@ -646,6 +661,10 @@ def _go_on(include=False, forced=False, forget=False, skip=0, repeat=False, more
     return answer
 
 
+def _falsy(song, count, step, choose):
+    return _go_on()(song, count, lambda note, state: step(note, state or None), choose)
+
+
 def _same_scores(song, count, step, choose):
     state = None
     for note in song:
@@ -661,6 +680,7 @@ MISCONCEPTIONS = {
     "state forgotten": (_go_on(forget=True), "hand the state on"),
     "first note skipped": (_go_on(skip=1), "from its first note"),
     "one too many": (_go_on(more=1), "three notes were asked for"),
+    "state or None": (_falsy, "a state may be 0"),
     "nothing": (lambda song, count, step, choose: None, "nothing came back"),
 }
 ALTERNATIVES = {"an array": lambda *given: _go_on()(*given) if given[1] == 0 else np.array(_go_on()(*given))}
@@ -868,8 +888,9 @@ assert active(means["hers"]) == 0 and active(means["another"]) == 2
 # *Chapter 06: [Break it](../chapters/06_melody.ipynb#Break-it)*
 #
 # The chapter's GPT looks eleven notes back, whatever it hears. Find a recipe with which it *searches*: write `recipe()`, a
-# dictionary with `shortest` and `longest` (the lines that it learns from, one length drawn for each step), `steps`, `layers`,
-# `width` and `lr`, for the chapter's `write` and `twice`. The score is the mean of what the second time costs for lines of 7
+# dictionary with `shortest` and `longest` (the lines that it learns from, one length drawn for each step: 2 to 12 notes, as
+# its context holds 24), `steps` (up to 2,000), `layers` (1 to 4), `width` (a multiple of 4, up to 128) and `lr`, for the
+# chapter's `write` and `twice`. The score is the mean of what the second time costs for lines of 7
 # and of 11 notes, in bits a note, by `paid`; the chapter's GPT has about five. The check asks only for what any recipe
 # has to keep.
 
