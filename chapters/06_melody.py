@@ -29,7 +29,7 @@ from aigc import course, data, sample, show
 from aigc.codecs import events, notes
 from aigc.evaluate import music
 from aigc.models import barvae, gpt, ngram, rnn
-from aigc.score import ONSET, VELOCITY, VOICE
+from aigc.score import HOLD, ONSET, REST, VELOCITY, VOICE
 from aigc.train import Recipe, train
 
 device = course.start("06")
@@ -145,12 +145,13 @@ checked(show.audio(tune, tempo_bpm=144))
 # %% tags=["mine"]
 grid = notes.to_grid(tune)
 roll = music.sounding(grid)
-on = np.append([[False] * 4], (roll[1:] == roll[:-1]) & (roll[1:] != notes.REST), axis=0)
-from_roll = notes.from_grid(np.where(on, notes.HOLD, roll))  # in a roll, the same pitch again goes on
+same = np.append([[False] * 4], (roll[1:] == roll[:-1]) & (roll[1:] != REST), axis=0)
+from_roll = notes.from_grid(np.where(same, HOLD, roll))  # the same pitch again goes on
 from_grid, happened = notes.from_grid(grid), events.encode(tune)
 
-print(f"{len(tune)} notes: the roll shows {len(from_roll)}, the grid {len(from_grid)}, the events {len(happened)}")
-show.roll(from_roll, alt="The melody as a piano roll: a block for each pitch, as long as it sounds.")
+show.roll(from_roll, alt="A piano roll: a block for each pitch, as long as it sounds.")
+told = {"the roll": from_roll, "the grid": from_grid, "the events": happened}
+print(f"{len(tune)} notes:", ", ".join(f"{name} shows {len(kept)}" for name, kept in told.items()))
 assert (from_grid[:, :4] == tune[:, :4]).all() and len(from_roll) <= len(tune)
 assert (events.decode(happened)[:, :4] == tune[:, :4]).all()
 
@@ -1055,6 +1056,10 @@ begun = np.concatenate([happened[:LINE], happened[:2]])
 piece = go_on(finder, begun, 2 * LINE - 2, temperature=0.5)
 show.staff(heard(piece), marked=range(13, len(heard(piece))), alt="The line, and what the GPT makes of it.")
 checked(show.audio(heard(piece), tempo_bpm=132))
+
+# %%
+came_back = (piece[LINE + 2 : 2 * LINE, 0] == happened[2:LINE, 0]).sum()  # pitches, of nine that it had to find
+assert came_back >= 7 or MINE is not None
 
 # %% [markdown]
 # *Odd:* the GPT has never met a Chinese song, nor a whole song without the fourth and seventh notes of the scale, and

@@ -356,8 +356,11 @@ def check_go_on(go_on):
     assert got == [4, 8, 16], f"each new note is heard before the next is drawn: 4, 8, 16, not {got}"
     assert course.attempt(go_on, [5], 0, step, choose) == [], "no notes asked for, an empty list"
     told.clear()
-    course.attempt(go_on, [0, 5], 1, step, choose)
+    drawn = []
+    got = course.attempt(go_on, [0, 0.5], 2, step, lambda score: drawn.append(score) or score)
     assert told[1][1] == 0, "a state may be 0: only the first one is None"
+    assert told[1][0] == 0.5 and list(got) == [1.5, 3], f"a note is a number, whole or not: 1.5 and 3, not {list(got)}"
+    assert len(drawn) == 2, f"two notes are two draws, not {len(drawn)}: while it reads the song, nothing is drawn"
 
 
 check_go_on(go_on)
@@ -432,6 +435,10 @@ def check_mended(mended):
     assert np.allclose(got, right), (
         "the state after note t tells note t + 1, with all of its past: this is something else"
     )
+    events = torch.stack([torch.randint(size, (1, 80)) for size in (7, 3)], -1)
+    got = course.attempt(mended, model, events).detach().numpy()
+    right = rnn.nats(model, events)[..., 0].detach().numpy()
+    assert got.shape == right.shape and np.allclose(got, right), "with all of its past: the song may be long"
 
 
 check_mended(mended)
@@ -464,11 +471,11 @@ def check_active(active):
     ask = lambda mu: float(course.numbers(course.attempt(active, mu), "one number", ()))
     unit = (rng.integers(2, size=(1000, 1)) * 2 - 1.0) * np.ones((1, 5))  # -1 or 1: variance about 1
     unit = (unit - unit.mean(0)) / unit.std(0)
-    got = ask(unit * [1.0, 0.5, 0.2, 0.05, 0.0])
+    got = ask(unit * [0.05, 1.0, 0.5, 0.0, 0.2])
     assert got != 0.6, "how many, not which share"
     assert got != 4, "more than 0.01 in *variance*: 0.05 squared is 0.0025"
     assert got != 1000, "over the bars, for each number of z: the other axis"
-    assert got == 3, f"variances of 1, 0.25, 0.04, 0.0025 and 0: three are active, not {got}"
+    assert got == 3, f"variances of 0.0025, 1, 0.25, 0 and 0.04: three are active, not {got}"
     got = ask(unit * 0.01 + [3.0, 3.0, -3.0, 0.0, 0.0])
     assert got == 0, f"a mean that is 3 for *every* bar costs 4.5 nats and tells nothing: 0, not {got}"
     assert ask(unit * 0.09) == 0, "a variance of 0.0081 is too small: above 0.01"

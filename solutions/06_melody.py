@@ -639,8 +639,11 @@ def check_go_on(go_on):
     assert got == [4, 8, 16], f"each new note is heard before the next is drawn: 4, 8, 16, not {got}"
     assert course.attempt(go_on, [5], 0, step, choose) == [], "no notes asked for, an empty list"
     told.clear()
-    course.attempt(go_on, [0, 5], 1, step, choose)
+    drawn = []
+    got = course.attempt(go_on, [0, 0.5], 2, step, lambda score: drawn.append(score) or score)
     assert told[1][1] == 0, "a state may be 0: only the first one is None"
+    assert told[1][0] == 0.5 and list(got) == [1.5, 3], f"a note is a number, whole or not: 1.5 and 3, not {list(got)}"
+    assert len(drawn) == 2, f"two notes are two draws, not {len(drawn)}: while it reads the song, nothing is drawn"
 
 
 check_go_on(go_on)
@@ -665,6 +668,23 @@ def _falsy(song, count, step, choose):
     return _go_on()(song, count, lambda note, state: step(note, state or None), choose)
 
 
+def _whole(song, count, step, choose):
+    return _go_on()([int(note) for note in song], count, step, lambda score: int(choose(score)))
+
+
+def _eager(song, count, step, choose):
+    state = None
+    for note in song:
+        scores, state = step(note, state)
+        drawn = choose(scores)
+    new = []
+    for _ in range(count):
+        new.append(drawn)
+        scores, state = step(drawn, state)
+        drawn = choose(scores)
+    return new
+
+
 def _same_scores(song, count, step, choose):
     state = None
     for note in song:
@@ -681,6 +701,8 @@ MISCONCEPTIONS = {
     "first note skipped": (_go_on(skip=1), "from its first note"),
     "one too many": (_go_on(more=1), "three notes were asked for"),
     "state or None": (_falsy, "a state may be 0"),
+    "whole notes": (_whole, "whole or not"),
+    "draws while it reads": (_eager, "nothing is drawn"),
     "nothing": (lambda song, count, step, choose: None, "nothing came back"),
 }
 ALTERNATIVES = {"an array": lambda *given: _go_on()(*given) if given[1] == 0 else np.array(_go_on()(*given))}
@@ -761,6 +783,10 @@ def check_mended(mended):
     assert np.allclose(got, right), (
         "the state after note t tells note t + 1, with all of its past: this is something else"
     )
+    events = torch.stack([torch.randint(size, (1, 80)) for size in (7, 3)], -1)
+    got = course.attempt(mended, model, events).detach().numpy()
+    right = rnn.nats(model, events)[..., 0].detach().numpy()
+    assert got.shape == right.shape and np.allclose(got, right), "with all of its past: the song may be long"
 
 
 check_mended(mended)
@@ -798,6 +824,12 @@ MISCONCEPTIONS = {
     ),
     "bits": (lambda model, events: _shifted(model, events) / math.log(2), "in nats"),
     "no past": (_only_last, "all of its past"),
+    "short past": (
+        lambda model, events: torch.cat(
+            [_shifted(model, events[:, max(0, t - 16) : t + 2])[:, -1:] for t in range(events.shape[1] - 1)], 1
+        ),
+        "may be long",
+    ),
     "no slope": (lambda model, events: _shifted(model, events).detach(), "can learn"),
     "mean": (lambda model, events: _shifted(model, events).mean(), "one for every note"),
 }
@@ -835,11 +867,11 @@ def check_active(active):
     ask = lambda mu: float(course.numbers(course.attempt(active, mu), "one number", ()))
     unit = (rng.integers(2, size=(1000, 1)) * 2 - 1.0) * np.ones((1, 5))  # -1 or 1: variance about 1
     unit = (unit - unit.mean(0)) / unit.std(0)
-    got = ask(unit * [1.0, 0.5, 0.2, 0.05, 0.0])
+    got = ask(unit * [0.05, 1.0, 0.5, 0.0, 0.2])
     assert got != 0.6, "how many, not which share"
     assert got != 4, "more than 0.01 in *variance*: 0.05 squared is 0.0025"
     assert got != 1000, "over the bars, for each number of z: the other axis"
-    assert got == 3, f"variances of 1, 0.25, 0.04, 0.0025 and 0: three are active, not {got}"
+    assert got == 3, f"variances of 0.0025, 1, 0.25, 0 and 0.04: three are active, not {got}"
     got = ask(unit * 0.01 + [3.0, 3.0, -3.0, 0.0, 0.0])
     assert got == 0, f"a mean that is 3 for *every* bar costs 4.5 nats and tells nothing: 0, not {got}"
     assert ask(unit * 0.09) == 0, "a variance of 0.0081 is too small: above 0.01"
@@ -859,7 +891,8 @@ MISCONCEPTIONS = {
     "any change": (lambda mu: (mu.var(0) > 0.005).sum(), "above 0.01"),
     "nothing": (lambda mu: None, "nothing came back"),
     "which": (lambda mu: mu.var(0) > 0.01, "one number"),
-    "at most one": (lambda mu: 3 if mu.shape[1] == 5 and mu.var(0)[0] > 0.5 else 0, "both of them"),
+    "until the first": (lambda mu: int((mu.var(0) > 0.01).cumprod().sum()), "three are active"),
+    "at most one": (lambda mu: 3 if mu.shape[1] == 5 and mu.var(0).max() > 0.5 else 0, "both of them"),
 }
 ALTERNATIVES = {
     "torch": lambda mu: (torch.tensor(mu).var(0) > 0.01).sum(),

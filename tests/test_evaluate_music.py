@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from music21 import note, voiceLeading
 
-from aigc.codecs.notes import HOLD, REST, to_grid, transpose
+from aigc.codecs.notes import to_grid, transpose
 from aigc.data import chorales
 from aigc.evaluate.music import longest_copied_run, parallel_fifths_octaves, sounding, voice_crossings
+from aigc.score import HOLD, REST
 
 
 @pytest.fixture(scope="module")

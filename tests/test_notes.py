@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigc.codecs import notes as codec
-from aigc.codecs.notes import HOLD, REST, check, decode, encode, from_grid, from_midi, side, singable, to_grid, to_midi
+from aigc.codecs.notes import check, decode, encode, from_grid, from_midi, side, singable, to_grid, to_midi
 from aigc.data import chorales
-from aigc.score import accent
+from aigc.score import HOLD, REST, accent
 
 ONE = np.array([[0, 0, 4, 60, 80]])
 

@@ -1,9 +1,10 @@
-"""What music in voices is counted in, whatever the corpus: columns of notes, voices, steps, metre, accent, names."""
+"""What music in voices is counted in, whatever the corpus: columns, grid, voices, steps, metre, accent, names."""
 
 import math
 
 VOICE, ONSET, DURATION, PITCH, VELOCITY = range(5)  # the columns of a piece's notes
 STEPS_PER_BEAT = 4  # a step is a sixteenth
+REST, HOLD = -1, -2  # in a grid: the voice is silent, or goes on with its note; everything else is a pitch that begins
 VOICES = ("soprano", "alto", "tenor", "bass")
 NATURAL = dict(zip("CDEFGAB", (0, 2, 4, 5, 7, 9, 11)))  # semitones above C
 

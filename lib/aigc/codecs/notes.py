@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 
-from ..score import DURATION, ONSET, STEPS_PER_BEAT, VOICE, VOICES, accent
+from ..score import DURATION, HOLD, ONSET, REST, STEPS_PER_BEAT, VOICE, VOICES, accent
 
-REST, HOLD = -1, -2  # in a grid: the voice is silent, or goes on with its note; everything else is a pitch that begins
 LOW, HIGH = 30, 87  # the pitches of the vocabulary: those of the corpus, 36 .. 81, and six semitones on either side
 VOCABULARY = 2 + HIGH - LOW + 1  # of ids: 0 rest, 1 hold, then LOW .. HIGH
 RANGES = ((57, 81), (53, 74), (48, 69), (36, 64))  # what each voice sings in the corpus

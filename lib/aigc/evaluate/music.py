@@ -5,7 +5,8 @@ from itertools import combinations
 
 import numpy as np
 
-from ..codecs.notes import HOLD, REST, check_grid
+from ..codecs.notes import check_grid
+from ..score import HOLD, REST
 
 PITCHES = 200  # so far above rest, hold and end that no transposition reaches these
 END = np.array([[2]])  # is in no grid: a run stops at the end of a piece
