@@ -94,6 +94,7 @@ def loss(model, step, generator):  # each process trains another part
 
 train(model, loss, Recipe(steps=5, lr=0.1), progress=False)
 torch.save(model.state_dict(), f"{folder}/uneven{rank}")
+os._exit(0)  # where two have trained, one exit in fifty aborts in the end of the threads of torch, after all is done
 """
 
 
