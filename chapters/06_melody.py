@@ -742,7 +742,7 @@ def worth(change, sizes: tuple) -> float:
     """Bits of pitch and length a note, for an LSTM that has learnt and is asked changed songs."""
     torch.manual_seed(course.seed())
     songs = [change(*pair) for pair in zip(hymns, data.chorales())]
-    model = learn(rnn.RNN(rnn.Config(sizes, 64)), songs, 200)
+    model = learn(rnn.RNN(rnn.Config(sizes, 64)), songs, 150)
     asked = [cost(model, change(*pair)) for pair in zip(unheard, data.chorales("validation"))]
     return np.concatenate(asked)[:, -3:-1].sum(1).mean() / math.log(2)
 
