@@ -150,8 +150,8 @@ from_roll = notes.from_grid(np.where(same, HOLD, roll))  # the same pitch again 
 from_grid, happened = notes.from_grid(grid), events.encode(tune)
 
 show.roll(from_roll, alt="A piano roll: a block for each pitch, as long as it sounds.")
-told = {"the roll": from_roll, "the grid": from_grid, "the events": happened}
-print(f"{len(tune)} notes:", ", ".join(f"{name} shows {len(kept)}" for name, kept in told.items()))
+left = {"roll": from_roll, "grid": from_grid, "events": happened}
+print(f"{len(tune)} notes; in the", ", ".join(f"{name} {len(kept)}" for name, kept in left.items()))
 assert (from_grid[:, :4] == tune[:, :4]).all() and len(from_roll) <= len(tune)
 assert (events.decode(happened)[:, :4] == tune[:, :4]).all()
 
@@ -766,10 +766,11 @@ assert score["place"] - score["place and velocity"] > 0.03
 
 # %% [markdown]
 # *Answer 9.* Yes, and by much. It carries the **metre**: a note of 96 begins a bar, so the machine need not count. To
-# tell the place in the bar does a part of this, and even then velocity adds something; the fermata is in it as well,
-# which says: here a line ends. (All four learnt for fewer steps than the LSTM above.) So the article is right that
-# intensity helps to predict the next note, and for a reason that it does not name: here it is the trace of what the
-# machine was not told.
+# tell the place in the bar does a part of this with most seeds, and nothing with some: the place is one thing more to
+# learn, and all four learn for fewer steps than the LSTM above. Even then velocity adds something, with every seed that
+# we tried; the fermata is in it as well, which says: here a line ends. So the article is right that intensity helps to
+# predict the next note, and for a reason that it does not name: here it is the trace of what the machine was
+# not told.
 #
 # Can you *hear* it? A tone whose amplitude is $r$ times as large has a level that is $20 \log_{10} r$ decibels
 # higher. In the laboratory an ear notices 1.5 dB if the tone is soft, and 0.5 if it is loud (Jesteadt et al. 1977).
