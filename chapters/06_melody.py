@@ -989,7 +989,7 @@ assert saved["LSTM"] > 0.45 * table["unigram"].sum() and saved["the last note"] 
 # article's model is a good beginning. (Half of what is saved is velocity, which follows a rule, as section 4 tells.
 # Of pitch and length together the best save a third.)
 #
-# *Answer 11.* On the clock and with five seeds they are alike (`benchmarks/music.py`; the table is in
+# *Answer 11.* On the clock and with five seeds they are alike (`benchmarks/melody.py`; the table is in
 # `benchmarks/results`). Here, with fewer steps than the LSTM, the GPT is a little behind. So is the look back worth
 # nothing? Think of what was asked. Many hymns do repeat a line, but a window of 25 notes seldom holds it twice: there
 # was little to look for. Let us ask for what you did when you hummed: **a line is sung, and sung again**. Each

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from aigc import data
-from aigc.codecs import events
+from aigc.codecs import events, notes
 from aigc.models import gpt
 from aigc.train import train
-from benchmarks import dcgan, image, music, text
+from benchmarks import dcgan, image, melody, music, text
 from benchmarks.plain import Plain, PlainConfig
 
 
@@ -177,7 +177,7 @@ def test_a_benchmark_without_time_is_refused(tmp_path, capsys):
 
 def test_machines_of_music_are_of_one_size_and_are_asked_alike():
     sizes, song = [], torch.stack([torch.randint(1, size, (9,)) for size in events.SIZES], -1)
-    for start, loss, nats, _ in music.MACHINES.values():
+    for start, loss, nats, _ in melody.MACHINES.values():
         torch.manual_seed(0)
         model = start()
         sizes.append(sum(weight.numel() for weight in model.parameters()))
@@ -192,14 +192,63 @@ def _all_but_first(model, loss, song) -> float:
         value = loss(model, song[None]).item()
     if not isinstance(model, gpt.GPT):
         return value
-    row = (song + music.FIRST).flatten()[None]
+    row = (song + melody.FIRST).flatten()[None]
     with torch.no_grad():
         nats = nn.functional.cross_entropy(model(row[:, :-1])[0], row[0, 1:], reduction="none")
     assert value == pytest.approx(nats.mean().item(), rel=1e-4)
     return nats[2:].sum().item() / (len(song) - 1)
 
 
-def test_music_measures_what_a_run_has_learnt(tmp_path, monkeypatch):
-    songs = [song[:30] for song in music.melodies("validation")[:4]]
-    found = music.measure("LSTM", 2.0, 0, songs, songs)
+def test_melody_measures_what_a_run_has_learnt(tmp_path, monkeypatch):
+    songs = [song[:30] for song in melody.melodies("validation")[:4]]
+    found = melody.measure("LSTM", 2.0, 0, songs, songs)
     assert found["steps"] > 10 and 0 < found["bits"] < math.log2(np.prod(events.SIZES))
+
+
+@pytest.fixture(scope="module")
+def few():
+    pieces = sorted(data.chorales("validation"), key=lambda piece: piece.steps)[:3]
+    some = [notes.rows(piece) for piece in pieces]
+    sides = {name: some for name in ("as they stand", "in all keys", "validation", "test")}
+    return sides | {"grids": [notes.to_grid(piece.notes) for piece in pieces]}
+
+
+def test_both_models_of_chorales_are_asked_about_every_voice_at_every_step(few):
+    torch.manual_seed(0)
+    reference = music.Reference()
+    nn.init.zeros_(reference.decoder.weight)
+    assert music.reference_nats(reference, few["test"]) == pytest.approx(math.log(notes.VOCABULARY + 1))
+    model = music.train_ours(few["test"], 1e-6, 0)  # one step at the lowest rate
+    assert music.our_nats(model, few["test"]) == pytest.approx(math.log(notes.VOCABULARY), abs=0.1)
+    row = music.corpus(few["test"], np.random.default_rng(1))
+    assert len(row) == sum(4 * (len(piece) - 1) + 1 for piece in few["test"])  # a mark and every voice at every step
+    marks = np.flatnonzero(row == music.MARK)
+    assert marks[0] == 0 and sorted(np.diff([*marks, len(row)])) == sorted(4 * len(piece) - 3 for piece in few["test"])
+    first = next(p for p in few["test"] if 4 * len(p) - 3 == np.diff([*marks, len(row)])[0])
+    assert (notes.decode(row[1 : marks[1]].numpy()) == notes.unchords(first[1:, :4])).all()
+
+
+def test_the_reference_has_the_published_settings():
+    sizes = {name: tuple(weight.shape) for name, weight in music.Reference().named_parameters()}
+    assert sizes["encoder.weight"] == (61, 200) and sizes["rnn.weight_hh_l1"] == (800, 200)
+    assert (music.ROWS, music.BPTT, music.RATE, music.CLIP) == (20, 35, 20.0, 0.25)
+
+
+def test_music_measures_everything_that_its_table_shows(few):
+    runs = {name: [music.measure(name, 1.5, 0, few, steps=20)] for name in ("reference: LSTM", "ours", "told nothing")}
+    assert all(run["nats"] < math.log(60) and run["steps"] > 2 for [run] in runs.values())
+    assert "music" not in runs["told nothing"][0] and runs["ours"][0]["music, walled"]["parallels"] in (0, None)
+    pieces = data.chorales("validation")[:5]
+    whole = dict(machine="a machine", seconds=1.5, bach=music.of_bach(pieces), runs=runs)
+    page = music.table(json.loads(json.dumps(whole)))
+    assert page.count("| reference: LSTM |") == page.count("| ours |") == 2 and "| ours, walled |" in page
+    assert "Bach (of ten)" in page and "TonicNet" in page
+    names = [line.split("|")[2:8] for line in page.splitlines() if line.startswith("| machine | parallels")]
+    assert len(names) == 1 and music.of_bach(pieces)["leaps"] < 5
+
+
+def test_music_without_a_folder_is_refused(tmp_path, capsys):
+    for arguments in (["--json", str(tmp_path / "no" / "out.json")], ["--seconds", "0", "--json", str(tmp_path / "o")]):
+        with pytest.raises(SystemExit):
+            music.main(arguments)
+    assert "there is no folder" in capsys.readouterr().err and not list(tmp_path.iterdir())

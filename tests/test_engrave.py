@@ -6,10 +6,11 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 import verovio
+from music21 import converter
 from PIL import Image
 
 from aigc.data import chorales
-from aigc.engrave import LOOK, engrave
+from aigc.engrave import LOOK, engrave, musicxml
 from aigc.score import semitones, spell
 
 FOUR = np.array([[0, 0, 4, 61, 80], [0, 4, 14, 62, 80], [0, 20, 2, 64, 80], [0, 22, 10, 66, 80]])
@@ -169,3 +170,18 @@ def test_a_name_and_its_semitones_are_one_thing():
         for pitch in range(128):
             name, octave = spell(pitch, sharps)
             assert 12 * (octave + 1) + semitones(name) == pitch
+
+
+@pytest.mark.parametrize("number", range(0, 37, 6))
+def test_a_score_leaves_as_musicxml_that_music21_reads_back_equal(number):
+    piece = chorales("validation")[number]
+    score = converter.parseData(
+        musicxml(piece.notes, piece.home, piece.steps_per_bar, piece.pickup).decode(), format="musicxml"
+    )
+    assert len(score.parts) == 4
+    back = [
+        (voice, *(int(4 * length) for length in (note.offset, note.quarterLength)), note.pitch.midi)
+        for voice, part in enumerate(score.parts)
+        for note in part.stripTies().flatten().notes
+    ]
+    assert back == [tuple(row[:4]) for row in piece.notes.tolist()]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from aigc.models import gpt
+from aigc import attention
 from aigc.models.gpt import GPT, Cache, Config, Memory, frequencies, loss, rotate, turns
 
 VOCAB, CONTEXT, T = 11, 5, 13
@@ -89,8 +89,9 @@ def test_a_cache_knows_the_turns_of_every_place():
 
 
 def test_the_turns_are_computed_once_for_all_layers_and_many_places(ids, monkeypatch):
-    calls, turned = [], gpt.turns
-    monkeypatch.setattr(gpt, "turns", lambda place, frequency: calls.append(len(place)) or turned(place, frequency))
+    calls, turned = [], attention.turns
+    spy = lambda place, frequency: calls.append(len(place)) or turned(place, frequency)
+    monkeypatch.setattr(attention, "turns", spy)
     model, cache = make(), Cache()
     with torch.no_grad():
         model(ids)

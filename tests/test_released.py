@@ -52,6 +52,7 @@ def test_the_recipes_the_index_the_files_and_the_cards_are_of_the_same_models():
 # Three logits, or pixels of a velocity, of each model on a fixed input, as they were when it was released; and the
 # beginning of the sha256 of its weights. Whoever trains it anew writes new ones.
 KNOWN = {
+    "choir": ("c1e80ab2", [-2.3658, -6.3685, -10.2248]),
     "chorales": ("900b9fdc", [-4.1936, -1.4098, -9.4485]),
     "digits": ("5c14fe7f", [1.3777, -0.6533, 2.5]),
     "gan": ("8bdc4e05", [-0.5807, -0.8195, -0.7891]),
@@ -79,6 +80,10 @@ def test_no_change_of_the_code_changes_what_a_shipped_model_says(name):
     elif name in ("gan", "vae"):
         z, seven = torch.randn(1, model.config.noise, generator=g), torch.tensor([7])
         out = (model.G if name == "gan" else model)(z, seven)[0, 0, 10:20].mean(-1)
+    elif name == "choir":
+        known = [torch.randint(size, (1, 9, 1), generator=g) for size in model.config.side]
+        rows = torch.cat([torch.randint(model.config.vocab, (1, 9, 4), generator=g), *known], -1)
+        out = model.logits(model(rows[..., :4], rows[..., 4:]), rows[..., :4], [])[0, -1]
     elif name == "judge":
         out = model(torch.randn(1, 1, 28, 28, generator=g))[0]
     else:
@@ -165,7 +170,7 @@ def test_another_version_is_refused_by_name(folder):
 
 
 def test_unknown_names_are_refused_with_the_known_ones(folder):
-    says = "no model 'mona_lisa'.*the models there are chorales, digits, gan, gpt2, judge"
+    says = "no model 'mona_lisa'.*the models there are choir, chorales, digits, gan, gpt2, judge"
     with pytest.raises(FileNotFoundError, match=says):
         released.load("mona_lisa", folder)
 

@@ -18,14 +18,14 @@ FONT = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSerif-Italic.ttf")  # o
 PIXELS = 1400  # of the page's width, twice of what it is shown
 
 
-def engrave(
+def musicxml(
     notes: np.ndarray, key: str = "C major", steps_per_bar: int = 16, pickup: int = 0, marked=(), color: str = "#D55E00"
 ) -> bytes:
-    """A PNG of the notes as a score, with a staff for each voice that sings. The same notes give the same bytes.
+    """The notes as a score in MusicXML, which other programs read, with a staff for each voice that sings.
 
     notes: (N, 5), the columns of aigc.score, in 4/4 or 3/4. key: such as "F# minor", for the signature and the names.
     marked: which of them, in the order of `check`, stand in `color`: indices, or (N,) booleans.
-    Raises ValueError as `check` does, for another key or metre, and for more bars than one page can hold.
+    Raises ValueError as `check` does, and for another key or metre.
     """
     from music21 import clef, exceptions21, meter, note, stream, tie
     from music21 import key as keys  # a second to import
@@ -76,10 +76,21 @@ def engrave(
             now = onset + duration
         bars[-1].rightBarline = "final"
         score.insert(0, stream.Part(bars))
+    return GeneralObjectExporter(score).parse()
+
+
+def engrave(
+    notes: np.ndarray, key: str = "C major", steps_per_bar: int = 16, pickup: int = 0, marked=(), color: str = "#D55E00"
+) -> bytes:
+    """A PNG of that score. Arguments: as of `musicxml`. The same notes give the same bytes.
+
+    Raises ValueError as `musicxml` does, and for more bars than one page can hold.
+    """
+    score = musicxml(notes, key, steps_per_bar, pickup, marked, color).decode()
     page = verovio.toolkit()
     page.setOptions(LOOK)
-    page.loadData(GeneralObjectExporter(score).parse().decode())
+    page.loadData(score)
     if page.getPageCount() != 1:
-        raise ValueError(f"{len(lines) - 1} bars do not fit on one page: cut the piece")
+        raise ValueError(f"{score.count('<measure ')} bars of all voices do not fit on one page: cut the piece")
     font = dict(skip_system_fonts=True, font_files=[str(FONT)], serif_family="DejaVu Serif")
     return bytes(resvg_py.svg_to_bytes(svg_string=page.renderToSVG(1), width=PIXELS, background="white", **font))

@@ -1,14 +1,16 @@
-"""Drawing from a trained model: the next token, whole sequences, and images along an ODE."""
+"""Drawing from a trained model: the next token, whole sequences, chorales, and images along an ODE."""
 
 import math
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from .attention import Cache
+from .codecs import notes
 from .models.flow import NO_LABEL
-from .models.gpt import Cache
 
 
 def temper(logits: Tensor, temperature: float) -> Tensor:
@@ -123,6 +125,106 @@ def _tokens(model, prompt, length, temperature, top_p, side, generator, keep, st
         if stopped.all():
             return
         ids = drawn.to(prompt.device)
+
+
+FREE = -1  # in `given`: to be drawn
+
+
+class Take(NamedTuple):
+    """What `chorale` sang: chords, and three sums over all steps, for each row and voice, in nats."""
+
+    chords: Tensor  # (B, T, voices) int64
+    drawn: Tensor  # (B, voices): -log p of what was drawn, at temperature 1 and without a wall
+    given: Tensor  # (B, voices): -log p of what was given, likewise
+    cut: Tensor  # (B, voices): -log of what the wall left, of the tempered probabilities
+
+
+@torch.inference_mode()
+def chorale(
+    model: nn.Module,
+    given: Tensor,
+    side: Tensor,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    wall: Callable[[Tensor, dict[int, Tensor], int], Tensor] | None = None,
+    particles: bool = False,
+    generator: Generator | None = None,
+) -> Take:
+    """Sing what is not given, step after step from silence, and within a step in the model's order of voices.
+
+    model: of models.choir. given: (B, T, voices) int64, FREE or ids of `codecs.notes.encode`. side: (B, T, K), of every
+    step, or (T, K) for all rows. wall: says of the last chord (B, voices), of the voices of the new one so far and of
+    the voice to be drawn which ids are allowed, (B, V) booleans, as `no_parallels`; a hold should be one of them.
+    generator: of the CPU. particles: whether the rows, which are given and told the same, are B trials of one piece (a
+    particle filter; Gordon et al. 1993, doi:10.1049/ip-f-2.1993.0015). Those that made what was given improbable, or
+    ran into the wall, die out, and the others take their places, so that the voices fit what comes later, too. Each row
+    is then a draw from the model *knowing* what is given, the better the more rows there are; rows can be alike.
+    Raises ValueError for other shapes or ids, a bad temperature or top_p, and if the wall leaves nothing.
+    """
+    V, order, device = model.config.vocab, model.config.order, model.frequency.device
+    B, T = given.shape[:2]
+    if given.shape[2:] != (len(order),) or T < 1 or not FREE <= given.min() <= given.max() < V:
+        raise ValueError(f"given must be (B, T, {len(order)}), {FREE} or ids below {V}, not of shape {given.shape}")
+    if side.shape[-2:] != (T, len(model.config.side)) or side.ndim == 3 and len(side) != B or side.ndim > 3:
+        raise ValueError(f"side must be ({B}, {T}, {len(model.config.side)}), not {tuple(side.shape)}")
+    side = side.expand(B, -1, -1)
+    if particles and ((given != given[:1]).any() or (side != side[:1]).any()):
+        raise ValueError("particles are trials of one piece: give every row the same")
+    nucleus(temper(torch.zeros(2), temperature), top_p)  # refuses bad settings now
+    before, cache, chords = torch.zeros(B, len(order), dtype=torch.int64), Cache(), []
+    sums, weight = torch.zeros(3, B, len(order)), torch.zeros(B)  # drawn, given, cut; log of each row's weight
+    for t in range(T):
+        past, now = model(before[:, None].to(device), side[:, t, None].to(device), cache)[:, 0], {}
+        for voice in order:
+            logits = model.logits(past, before.to(device), [part.to(device) for part in now.values()]).cpu()
+            p, fixed = temper(logits, temperature), given[:, t, voice]
+            ids = fixed.clone()
+            if wall is not None:
+                kept = p * wall(before, now, voice)
+                mass = torch.where(fixed == FREE, kept.sum(-1), 1.0)
+                if not (mass > 0).all():
+                    raise ValueError(f"the wall left voice {voice} nothing at step {t}: let it hold")
+                sums[2, :, voice] -= mass.log()
+                weight += mass.log()
+                p = torch.where((fixed == FREE)[:, None], kept / mass[:, None], p)
+            if (fixed == FREE).any():
+                drawn = torch.multinomial(nucleus(p, top_p), 1, generator=generator)[:, 0]
+                ids = torch.where(fixed == FREE, drawn, fixed)
+            cost = -logits.log_softmax(-1).gather(-1, ids[:, None])[:, 0]
+            sums[0, :, voice] += cost * (fixed == FREE)
+            sums[1, :, voice] += cost * (fixed != FREE)
+            weight += torch.where(fixed == FREE, 0.0, p.gather(-1, ids[:, None])[:, 0].clamp(min=1e-30).log())
+            now[voice] = torch.where(ids == 1, V + before[:, voice] % V, ids)
+        before = torch.stack([now[voice] for voice in range(len(order))], -1)
+        chords.append(before)
+        if particles and (t == T - 1 or (2 * weight).logsumexp(0) - 2 * weight.logsumexp(0) > math.log(2 / B)):
+            rows = torch.multinomial((weight - weight.max()).exp(), B, replacement=True, generator=generator)
+            chords, before, sums = [chord[rows] for chord in chords], before[rows], sums[:, rows]
+            for memory in cache.layers:
+                memory.select(rows.to(device))
+            weight = torch.zeros(B)
+    return Take(torch.stack(chords, 1), *sums)
+
+
+def no_parallels(before: Tensor, now: dict[int, Tensor], voice: int) -> Tensor:
+    """Which ids the voice may take without moving in parallel fifths, octaves or unisons with a voice of `now`.
+
+    before: (B, voices), now: of some voices, (B,) each, all as chords. Returns (B, V) booleans. The convention is that
+    of `evaluate.music.parallel_fifths_octaves`: both voices move, the same way, uncrossed. A hold, or a rest, is free.
+    """
+    V = notes.VOCABULARY
+    sung, was = torch.arange(V), before % V
+    moves = (sung >= 2) & (sung != was[:, voice, None]) & (was[:, voice, None] >= 2)
+    allowed = torch.ones(len(before), V, dtype=torch.bool)
+    for other, chord in now.items():
+        there = chord % V
+        both = moves & ((there >= 2) & (there != was[:, other]) & (was[:, other] >= 2))[:, None]
+        old, new = (was[:, voice] - was[:, other])[:, None], sung - there[:, None]
+        step = (there - was[:, other])[:, None]
+        same_way = (sung - was[:, voice, None]) * step > 0
+        alike = (old.abs() % 12 == new.abs() % 12) & ((new.abs() % 12 == 0) | (new.abs() % 12 == 7))
+        allowed &= ~(both & same_way & alike & (old * new >= 0))
+    return allowed
 
 
 @torch.inference_mode()

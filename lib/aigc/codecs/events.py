@@ -85,17 +85,23 @@ def from_tokens(tokens: np.ndarray) -> np.ndarray:
     return events
 
 
-def windows(songs: list[torch.Tensor], size: int, length: int, generator: torch.Generator) -> torch.Tensor:
+def windows(
+    songs: list[torch.Tensor], size: int, length: int, generator: torch.Generator, beyond: int = 0
+) -> torch.Tensor:
     """(size, length, K): runs of events from songs, each (M, K); every place of every song is equally probable.
 
-    A song shorter than `length` gives none. Raises ValueError where all are, and for size or length < 1.
+    A song shorter than `length` gives none. beyond: how far a run may begin before a song or end behind it; such a run
+    is moved inside, so that first and last events, which stand in few runs, come oftener. Raises ValueError where all
+    songs are too short, and for size or length < 1.
     """
     long = [song for song in songs if len(song) >= length]
     if not long or min(size, length) < 1:
         raise ValueError(f"no song has {length} events, or there are no windows, {size}: take some, or shorter ones")
     rooms = torch.tensor([len(song) - length + 1.0 for song in long])
     chosen = torch.multinomial(rooms, size, replacement=True, generator=generator).tolist()
-    starts = [int(torch.randint(len(long[i]) - length + 1, (1,), generator=generator)) for i in chosen]
+    rooms = [len(long[i]) - length for i in chosen]
+    starts = [int(torch.randint(room + 1 + 2 * beyond, (1,), generator=generator)) - beyond for room in rooms]
+    starts = [min(max(start, 0), room) for start, room in zip(starts, rooms)]
     return torch.stack([long[i][start : start + length] for i, start in zip(chosen, starts)])
 
 

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 
-from ..score import DURATION, HOLD, ONSET, REST, STEPS_PER_BEAT, VOICE, VOICES, accent
+from ..score import DURATION, HOLD, ONSET, REST, STEPS_PER_BEAT, VOICE, VOICES, accent, spell
+from ..score import semitones as above_c
 
 LOW, HIGH = 30, 87  # the pitches of the vocabulary: those of the corpus, 36 .. 81, and six semitones on either side
 VOCABULARY = 2 + HIGH - LOW + 1  # of ids: 0 rest, 1 hold, then LOW .. HIGH
+GOES_ON = 1  # the id of a hold
+PLAN = (28, 32, 32, 24, 768)  # values of each column of `plan`
 RANGES = ((57, 81), (53, 74), (48, 69), (36, 64))  # what each voice sings in the corpus
 PROGRAM = 52  # of General MIDI: a choir
 LAST_STEP = np.iinfo(np.int16).max
@@ -100,7 +103,7 @@ def encode(grid: np.ndarray) -> np.ndarray:
     wrong = pitches[(pitches < LOW) | (pitches > HIGH)]
     if len(wrong):
         raise ValueError(f"pitch {wrong[0]} is not in the vocabulary, {LOW} .. {HIGH}: transpose the grid")
-    return np.where(ids == REST, 0, np.where(ids == HOLD, 1, ids - LOW + 2))
+    return np.where(ids == REST, 0, np.where(ids == HOLD, GOES_ON, ids - LOW + 2))
 
 
 def decode(ids: np.ndarray) -> np.ndarray:
@@ -110,7 +113,7 @@ def decode(ids: np.ndarray) -> np.ndarray:
         raise ValueError(f"ids must be a row, four for each step, not of shape {ids.shape}: cut the incomplete step")
     if ids.size and (ids.min() < 0 or ids.max() >= VOCABULARY):
         raise ValueError(f"ids must lie in 0 .. {VOCABULARY - 1}, got {ids.min()} .. {ids.max()}")
-    grid = np.where(ids == 0, REST, np.where(ids == 1, HOLD, ids - 2 + LOW))
+    grid = np.where(ids == 0, REST, np.where(ids == GOES_ON, HOLD, ids - 2 + LOW))
     return grid.reshape(-1, len(VOICES)).astype(np.int16)
 
 
@@ -124,6 +127,69 @@ def side(steps: int, *, steps_per_bar: int = 16, pickup: int = 0) -> np.ndarray:
         raise ValueError(f"steps must be >= 0 and steps_per_bar in 1 .. 16, not {steps} and {steps_per_bar}")
     place = (np.arange(steps) - pickup) % steps_per_bar
     return np.stack([np.tile(np.arange(len(VOICES)), steps), place.repeat(len(VOICES))], axis=1)
+
+
+def chords(grid: np.ndarray) -> np.ndarray:
+    """grid: (T, 4). Returns (T, 4) int64: what each voice sings, and whether it begins.
+
+    The id of `encode` where a note begins, or 0 for a rest; where a note goes on, its id + VOCABULARY. So a chord tells
+    all that sounds, which a row of ids with holds does not. `unchords` gives the grid back. Raises ValueError as
+    `encode` does.
+    """
+    ids = encode(grid).reshape(-1, len(VOICES))
+    began = np.maximum.accumulate(np.where(ids != GOES_ON, np.arange(len(ids))[:, None], 0), axis=0)
+    sung = np.take_along_axis(ids, began, axis=0)
+    return np.where(ids == GOES_ON, VOCABULARY + np.where(sung == GOES_ON, 0, sung), ids)  # nothing to hold: silence
+
+
+def unchords(chords: np.ndarray) -> np.ndarray:
+    """chords: (T, 4). Returns their grid (T, 4) int16. Raises ValueError unless they lie in 0 .. 2 VOCABULARY - 1."""
+    chords = np.asarray(chords)
+    if chords.ndim != 2 or chords.size and not 0 <= chords.min() <= chords.max() < 2 * VOCABULARY:
+        raise ValueError(f"chords must be (T, 4) in 0 .. {2 * VOCABULARY - 1}, not of shape {chords.shape}, or others")
+    return decode(np.where(chords >= VOCABULARY, GOES_ON, chords).ravel())
+
+
+def plan(steps: int, key: str, *, steps_per_bar: int = 16, pickup: int = 0, fermatas=()) -> np.ndarray:
+    """What is known of every step before it is drawn, (steps, 5) int64 below PLAN, for `models.choir`.
+
+    Its place in the bar (those of 3/4 from 16 on); how many steps until a fermata begins; how many beats are left, both
+    at most 31; the key: the tonic's semitones above C, and 12 more for minor; and both of these in one, key * 32 +
+    beats, from which it is easier to learn how a piece in this key ends. fermatas: the steps at which they begin;
+    without any, one on the last beat. Raises ValueError for another key, and for a bar of neither 12 nor 16.
+    """
+    if steps_per_bar not in (12, 16):
+        raise ValueError(f"a bar has 16 steps or 12, not {steps_per_bar}")
+    try:
+        tonic, mode = key.split()
+        number = above_c(tonic) % 12 + {"major": 0, "minor": 12}[mode]
+    except (AttributeError, KeyError, ValueError) as error:
+        raise ValueError(f'a key is a tonic and a mode, such as "F# minor" or "Bb major", not {key!r}') from error
+    at = np.arange(steps)
+    place = (at - pickup) % steps_per_bar + (16 if steps_per_bar == 12 else 0)
+    ends = np.append(np.sort(fermatas), np.inf) if len(fermatas) else np.array([steps - STEPS_PER_BEAT, np.inf])
+    wait = (ends[np.searchsorted(ends, at)] - at).clip(max=31)
+    left = ((steps - 1 - at) // STEPS_PER_BEAT).clip(max=31)
+    return np.stack([place, wait, left, np.full(steps, number), 32 * number + left], axis=1).astype(np.int64)
+
+
+def rows(piece, semitones: int = 0) -> np.ndarray:
+    """What `models.choir` reads of a piece, transposed: (T + 1, 9) int64, of each step `chords` and `plan`.
+
+    piece: as a `data.Chorale`, with notes, steps, home, steps_per_bar, pickup, fermatas. Row 0: silence.
+    """
+    tonic, mode = piece.home.split()
+    key = f"{spell(above_c(tonic) + semitones, 0)[0]} {mode}"
+    told = dict(steps_per_bar=piece.steps_per_bar, pickup=piece.pickup, fermatas=piece.fermatas)
+    sung = chords(transpose(to_grid(piece.notes, piece.steps), semitones))
+    whole = np.concatenate([sung, plan(piece.steps, key, **told)], axis=1)
+    return np.concatenate([np.zeros_like(whole[:1]), whole])
+
+
+def in_all_keys(piece) -> list[np.ndarray]:
+    """`rows` of the piece as it is, and in every other key in which each voice can still sing it."""
+    grid = to_grid(piece.notes, piece.steps)
+    return [rows(piece, up) for up in range(-6, 7) if up == 0 or singable(transpose(grid, up))]
 
 
 def transpose(grid: np.ndarray, semitones: int) -> np.ndarray:

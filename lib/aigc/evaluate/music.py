@@ -1,12 +1,14 @@
 """Music in four voices: the rules of its craft, and how much of it was copied. Pieces are grids of codecs.notes."""
 
+import math
 from collections.abc import Iterable
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
 from ..codecs.notes import check_grid
-from ..score import HOLD, REST
+from ..score import HOLD, REST, semitones
 
 PITCHES = 200  # so far above rest, hold and end that no transposition reaches these
 END = np.array([[2]])  # is in no grid: a run stops at the end of a piece
@@ -20,36 +22,80 @@ def sounding(grid: np.ndarray) -> np.ndarray:
     return np.where(begun >= 0, np.take_along_axis(grid, begun.clip(min=0), axis=0), REST).astype(np.int16)
 
 
-def parallel_fifths_octaves(grid: np.ndarray) -> float:
-    """How often two voices move in parallel fifths, octaves or unisons: per 100 moves that two voices make together.
+class Fault(NamedTuple):
+    """How often a rule was broken. Over several pieces, add up both numbers before you divide."""
 
-    A move is a step at which both voices of a pair go from one pitch to another; it is parallel if both go the same
-    way, the same one is above before and after, or neither, and the interval, octaves aside, is 7 semitones before
-    and after, or 0 (so from a unison to an octave, too). Returns 0 .. 100, nan without moves.
+    count: int
+    cases: int  # in which it could have been
+    where: np.ndarray  # (T, 4) booleans: the voices that took part, at the step at which it happened
+
+    @property
+    def rate(self) -> float:
+        """Per 100 cases, nan without any."""
+        return 100 * self.count / self.cases if self.cases else math.nan
+
+
+def faults(grid: np.ndarray, key: str | None = None) -> dict[str, Fault]:
+    """What a teacher of harmony marks in four voices, each with its cases.
+
+    parallels: two voices move at one step, the same way, uncrossed (the same one is above before and after, or
+        neither), and their interval, octaves aside, is a fifth before and after, or an octave or unison before and
+        after. Of moves that two voices make together: a fifth that is sung again is none.
+    crossings: a voice below the next lower one. Of steps of two neighbours that both sing.
+    spacing: soprano and alto, or alto and tenor, more than an octave apart. Likewise.
+    leaps: of a tritone, of a seventh, or of more than an octave. Of moves of one voice.
+    leading notes: the seventh note of the key in two voices or more. Of steps at which it sounds; for a key such as
+        "F# minor" alone. Raises ValueError as `check_grid` does.
     """
     pitch = sounding(grid).astype(int)
-    before, after = pitch[:-1], pitch[1:]
-    moved = (before != REST) & (after != REST) & (before != after)
-    moves = parallels = 0
+    sings, moved = pitch != REST, np.zeros(pitch.shape, dtype=bool)
+    step = np.diff(pitch, axis=0, prepend=pitch[:1])
+    moved[1:] = sings[1:] & sings[:-1] & (step[1:] != 0)
+    found = {}
+
+    def mark(name: str, cases: np.ndarray, wrong: np.ndarray, *voices: int) -> None:
+        """cases, wrong: (T,) booleans; voices: those of this case."""
+        count, total, where = found.get(name, Fault(0, 0, np.zeros(pitch.shape, dtype=bool)))
+        where[:, list(voices)] |= (cases & wrong)[:, None]
+        found[name] = Fault(count + int((cases & wrong).sum()), total + int(cases.sum()), where)
+
     for high, low in combinations(range(pitch.shape[1]), 2):
-        both = moved[:, high] & moved[:, low]
-        was, now = (p[both, high] - p[both, low] for p in (before, after))  # negative where the voices have crossed
-        same_way = ((after - before)[both, high] * (after - before)[both, low] > 0) & (was * now >= 0)
-        was, now = abs(was) % 12, abs(now) % 12
-        moves += both.sum()
-        parallels += (same_way & (was == now) & np.isin(was, (0, 7))).sum()
-    return float(100 * parallels / moves) if moves else float("nan")
+        now = pitch[:, high] - pitch[:, low]  # negative where the voices have crossed
+        was = now - step[:, high] + step[:, low]
+        alike = (abs(was) % 12 == abs(now) % 12) & np.isin(abs(now) % 12, (0, 7))
+        same_way = (step[:, high] * step[:, low] > 0) & (was * now >= 0)
+        mark("parallels", moved[:, high] & moved[:, low], same_way & alike, high, low)
+        if low == high + 1:
+            both = sings[:, high] & sings[:, low]
+            mark("crossings", both, now < 0, high, low)
+            if high < 2:
+                mark("spacing", both, now > 12, high, low)
+    for voice in range(pitch.shape[1]):
+        far = abs(step[:, voice])
+        mark("leaps", moved[:, voice], np.isin(far, (6, 10, 11)) | (far > 12), voice)
+    if key is not None:
+        leading = sings & ((pitch - semitones(key.split()[0])) % 12 == 11)
+        found["leading notes"] = Fault(
+            int((leading.sum(1) > 1).sum()), int(leading.any(1).sum()), leading & (leading.sum(1) > 1)[:, None]
+        )
+    return found
 
 
-def voice_crossings(grid: np.ndarray) -> float:
-    """How often a voice sings below the next lower one: per 100 steps of two neighbouring voices that both sing.
+def cadence(grid: np.ndarray, step: int, key: str) -> str:
+    """How a line ends that ends on the chord at this step: by the bass, and what it moved from.
 
-    Returns 0 .. 100, nan where no two neighbours ever sing together.
+    "V-I" and "IV-I": to the tonic from the fifth or the fourth note of the key; "I": to it from elsewhere; "V": on the
+    fifth note; "other". All but the last two need a triad of the tonic, with or without its fifth, as the chord.
     """
-    pitch = sounding(grid)
-    upper, lower = pitch[:, :-1], pitch[:, 1:]
-    both = (upper != REST) & (lower != REST)
-    return float(100 * (upper < lower)[both].mean()) if both.any() else float("nan")
+    pitch = (sounding(grid).astype(int) - semitones(key.split()[0])) % 12
+    silent = sounding(grid) == REST
+    bass = pitch[: step + 1, 3]
+    if silent[step].any():
+        return "other"
+    if bass[-1] == 0 and set(pitch[step]) <= {0, 3, 4, 7}:
+        before = bass[~silent[: step + 1, 3] & (bass != bass[-1])]
+        return {7: "V-I", 5: "IV-I"}.get(int(before[-1]), "I") if len(before) else "I"
+    return "V" if bass[-1] == 7 else "other"
 
 
 def longest_copied_run(
