@@ -104,7 +104,7 @@ def longest_copied_run(
     """The most steps in a row that the grid has in common with any grid of the corpus.
 
     voice: 0 .. 3 compares this voice alone; None, all four at once. transposed: whether a copy in another key counts.
-    Takes 0.02 s for 200 steps against the training chorales, and a second where transposed.
+    Takes 0.02 s for 200 steps against the training chorales, and ten times that where transposed.
     Raises ValueError for another voice.
     """
     if voice not in (None, 0, 1, 2, 3):
@@ -112,18 +112,33 @@ def longest_copied_run(
     columns = slice(None) if voice is None else slice(voice, voice + 1)
     song, pages = _sheet(grid, columns), [_sheet(piece, columns) for piece in corpus]
     book = np.concatenate([part for page in pages for part in (page, END.repeat(page.shape[1], 1))] or [song[:0]])
-    sung, known = song[song >= PITCHES], book[book >= PITCHES]
-    shifts = (
-        range(known.min() - sung.max(), known.max() - sung.min() + 1) if transposed and known.size * sung.size else [0]
-    )
-    base = 512 ** np.arange(song.shape[1])
-    line, longest = book @ base, 0  # one number a step
-    for shift in shifts:
-        run = np.zeros(len(line) + 1, dtype=np.int32)  # that ends at each step of the book
-        for symbol in np.where(song >= PITCHES, song + shift, song) @ base:
-            run[1:] = np.where(line == symbol, run[:-1] + 1, 0)
-            longest = max(longest, int(run.max()))
+    (steps, tops), (line, book_tops) = (_coded(sheet, transposed) for sheet in (song, book))
+    longest = 0
+    # Of the run that ends at each step of the book: its length, how far it is transposed, and how many of its last
+    # steps would fit any transposition, for nothing begins there.
+    run, shift, silent = np.zeros(len(line) + 1, int), np.full(len(line) + 1, ANY), np.zeros(len(line) + 1, int)
+    for step, top in zip(steps, tops):
+        now = np.full(len(line), ANY) if top == ANY else book_tops - top
+        same = (now == shift[:-1]) | (now == ANY) | (shift[:-1] == ANY)
+        found = line == step
+        run[1:] = np.where(found, np.where(same, run[:-1], silent[:-1]) + 1, 0)
+        shift[1:] = np.where(found, np.where((now == ANY) & same, shift[:-1], now), ANY)
+        silent[1:] = np.where(found & (now == ANY), silent[:-1] + 1, 0)
+        longest = max(longest, int(run.max()))
     return longest
+
+
+ANY = 10_000  # a shift that fits every other
+
+
+def _coded(sheet: np.ndarray, transposed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """One number a step and, where a copy in another key counts, the step's highest pitch, or ANY where none begins."""
+    pitched = sheet >= PITCHES
+    tops = np.where(pitched, sheet, 0).max(1, initial=0)
+    if not transposed:
+        return sheet @ 512 ** np.arange(sheet.shape[1]), np.full(len(sheet), ANY)
+    below = np.where(pitched, PITCHES + tops[:, None] - sheet, sheet)  # from the top, whatever the key
+    return below @ 512 ** np.arange(sheet.shape[1]), np.where(pitched.any(1), tops, ANY)
 
 
 def _sheet(grid: np.ndarray, columns: slice) -> np.ndarray:
