@@ -218,7 +218,7 @@ def test_both_models_of_chorales_are_asked_about_every_voice_at_every_step(few):
     reference = music.Reference()
     nn.init.zeros_(reference.decoder.weight)
     assert music.reference_nats(reference, few["test"]) == pytest.approx(math.log(notes.VOCABULARY + 1))
-    model = music.train_ours(few["test"], 1e-6, 0)  # one step at the lowest rate
+    model = music.train_ours(few["test"], dict(steps=1), 0)  # one step at the lowest rate
     assert music.our_nats(model, few["test"]) == pytest.approx(math.log(notes.VOCABULARY), abs=0.1)
     row = music.corpus(few["test"], np.random.default_rng(1))
     assert len(row) == sum(4 * (len(piece) - 1) + 1 for piece in few["test"])  # a mark and every voice at every step
@@ -235,7 +235,8 @@ def test_the_reference_has_the_published_settings():
 
 
 def test_music_measures_everything_that_its_table_shows(few):
-    runs = {name: [music.measure(name, 1.5, 0, few, steps=20)] for name in ("reference: LSTM", "ours", "told nothing")}
+    some = ("reference: LSTM", "ours", "told nothing")
+    runs = {name: [music.measure(name, dict(seconds=1.5), 0, few, steps=20)] for name in some}
     assert all(run["nats"] < math.log(60) and run["steps"] > 2 for [run] in runs.values())
     assert "music" not in runs["told nothing"][0] and runs["ours"][0]["music, walled"]["parallels"] in (0, None)
     pieces = data.chorales("validation")[:5]

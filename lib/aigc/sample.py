@@ -210,7 +210,7 @@ def no_parallels(before: Tensor, now: dict[int, Tensor], voice: int) -> Tensor:
     """Which ids the voice may take without moving in parallel fifths, octaves or unisons with a voice of `now`.
 
     before: (B, voices), now: of some voices, (B,) each, all as chords. Returns (B, V) booleans. The convention is that
-    of `evaluate.music.parallel_fifths_octaves`: both voices move, the same way, uncrossed. A hold, or a rest, is free.
+    of `evaluate.music.faults`: both voices move, the same way, uncrossed. A hold, or a rest, is free.
     """
     V = notes.VOCABULARY
     sung, was = torch.arange(V), before % V
