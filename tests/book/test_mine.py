@@ -23,6 +23,13 @@ OTHERS = {
         "(__import__('tempfile').mkdtemp() + '/song.mid')",
         "' '.join(['r:3 A5:1/4'] * 12)",
     ],
+    "09": [
+        "'C4 D4 E4:2 r F#4:1/2 G4:1/2 A4 G4:2 | C5 B4 A4:1/2 G4:1/2 F4 E4 D4 C4:4'",
+        "(lambda path: notes.to_midi(data.chorales('test')[3].notes, 77).write(path) or path)"
+        "(__import__('tempfile').mkdtemp() + '/song.mid')",
+        "' '.join(['r:3 A5:1/4'] * 12)",
+        "' '.join(['C3 B2'] * 8)",  # a bass's tune, put up by octaves
+    ],
     "08": [
         "[[0.0, 0.9 - 0.05 * i] for i in range(16)]",  # a stroke in the upper half
         "np.random.default_rng(1).uniform(-1, 1, (40, 2))",  # dots all over
