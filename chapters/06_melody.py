@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 06 · Sequence models of music
 #
-# *read 65 min · do 200 min · run 60 s*
+# *read 64 min · do 200 min · run 60 s*
 #
 # **What does a machine have to remember in order to go on with a melody?**
 #
@@ -29,7 +29,7 @@ from aigc import course, data, sample, show
 from aigc.codecs import events, notes
 from aigc.evaluate import music
 from aigc.models import barvae, gpt, ngram, rnn
-from aigc.score import HOLD, ONSET, REST, VELOCITY, VOICE
+from aigc.score import HOLD, ONSET, REST, VELOCITY
 from aigc.train import Recipe, train
 
 device = course.start("06")
@@ -110,27 +110,12 @@ JASMINE = """E4 E4:1/2 G4:1/2 A4:1/2 C5:1/2 C5:1/2 A4:1/2 | G4 G4:1/2 A4:1/2 G4:
     G4 G4 G4 E4:1/2 G4:1/2 | A4 A4 G4:2 | E4 D4:1/2 E4:1/2 G4 E4:1/2 D4:1/2 | C4 C4:1/2 D4:1/2 C4:2"""
 
 # %% tags=["mine"]
-import io
-
-import soundfile
-
-
-def checked(player):
-    """The player, if its sound is neither silent nor cut off at the top."""
-    samples, _ = soundfile.read(io.BytesIO(player.data))
-    assert 0.02 < np.sqrt(np.mean(samples**2)) and np.abs(samples).max() < 0.99
-    return player
-
-
-# %% tags=["mine"]
 melody = JASMINE if MINE is None else MINE
-tune = notes.from_midi(melody) if melody.endswith((".mid", ".midi")) else events.typed(melody)
-tune = tune[tune[:, VOICE] == tune[0, VOICE]]  # of a file with several voices, the first
-tune[:, VOICE], tune[:, ONSET] = 0, tune[:, ONSET] - tune[:, ONSET].min() // 16 * 16
+tune = events.tune(melody)  # of a file with several voices, the first
 if len(tune) < 12:
     raise ValueError(f"{len(tune)} notes are too few for what follows: give at least twelve")
 show.staff(tune, alt="The melody as a score, in common time.")
-checked(show.audio(tune, tempo_bpm=144))
+course.audible(show.audio(tune, tempo_bpm=144))
 
 # %% [markdown]
 # A score is read from left to right; a note stands higher where it sounds higher. Its head is hollow where it is
@@ -303,7 +288,7 @@ def walk(chain: ngram.KneserNey, start: np.ndarray, count: int, rng: np.random.G
 GIVEN = 2
 walked = heard(walk(chains[8], happened[:GIVEN], 16, np.random.default_rng(course.seed())))
 show.staff(walked, marked=range(GIVEN, len(walked)), alt="A melody by a Markov chain, after two given notes.")
-checked(show.audio(walked, tempo_bpm=132))
+course.audible(show.audio(walked, tempo_bpm=132))
 
 # %% [markdown]
 # It leaps where nobody could sing, loses the beat, and goes nowhere. Whoever knows two notes knows neither where in
@@ -490,7 +475,7 @@ def choose(temperature: float, seed: int = course.seed()):
 begin = torch.from_numpy(happened[:GIVEN])[None]
 sung = heard(np.concatenate([happened[:GIVEN], rnn.go_on(elman, begin, 18, choose(0.8))[0].numpy()]))
 show.staff(sung, marked=range(GIVEN, len(sung)), alt="A melody by the plain recurrent network, after two given notes.")
-checked(show.audio(sung, tempo_bpm=132))
+course.audible(show.audio(sung, tempo_bpm=132))
 
 # %% [markdown]
 # Much better than two notes, in bits and on paper. But does it *remember*, or has it learnt what usually comes? A
@@ -680,7 +665,7 @@ assert far[6] == 12 and longer > 2
 # %%
 sung = heard(np.concatenate([happened[:GIVEN], rnn.go_on(lstm, begin, 18, choose(0.8))[0].numpy()]))
 show.staff(sung, marked=range(GIVEN, len(sung)), alt="A melody by the LSTM, after two given notes.")
-checked(show.audio(sung, tempo_bpm=132))
+course.audible(show.audio(sung, tempo_bpm=132))
 
 # %% [markdown]
 # *Answer 8.* By less. The lines say why: both know the last three notes best, and a note twelve notes back still
@@ -797,7 +782,7 @@ assert decibels(first, middle) < 1 < decibels(first, beat) < decibels(first, bet
 flat = sung.copy()
 flat[:, VELOCITY] = 80
 flat[:, ONSET] += sung[11, ONSET] // 16 * 16 + 32
-checked(show.audio(np.concatenate([sung[:10], flat[:10]]), tempo_bpm=132))
+course.audible(show.audio(np.concatenate([sung[:10], flat[:10]]), tempo_bpm=132))
 
 # %% [markdown]
 # Twice the beginning of the same melody, first with its velocities, then without. The first beat and the middle of a
@@ -919,7 +904,7 @@ line = [barvae.draw(spaces[1.0], (1 - t) * ends[0] + t * ends[1], favourite) for
 path, before = of_bars(torch.cat([here, *line, there])), len(of_bars(here))
 made = range(before, len(path) - len(of_bars(there)))
 show.staff(path, marked=made, alt="Two bars of the tune, two at each of four stops in orange, two bars of the hymn.")
-checked(show.audio(path, tempo_bpm=220))
+course.audible(show.audio(path, tempo_bpm=220))
 
 # %% tags=["nbval-ignore-output"]
 changed = [(a != b).sum().item() for a, b in zip(line, line[1:])]
@@ -1056,7 +1041,7 @@ def go_on(model: gpt.GPT, start: np.ndarray, count: int, temperature: float, see
 begun = np.concatenate([happened[:LINE], happened[:2]])
 piece = go_on(finder, begun, 2 * LINE - 2, temperature=0.5)
 show.staff(heard(piece), marked=range(13, len(heard(piece))), alt="The line, and what the GPT makes of it.")
-checked(show.audio(heard(piece), tempo_bpm=132))
+course.audible(show.audio(heard(piece), tempo_bpm=132))
 
 # %%
 came_back = (piece[LINE + 2 : 2 * LINE, 0] == happened[2:LINE, 0]).sum()  # pitches, of nine that it had to find

@@ -8,8 +8,10 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import soundfile
 import torch
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import Audio
 
 from aigc import course, machine, released, show
 from tools.bands import LEVEL, SEEDS, TOLERANCE, band
@@ -341,3 +343,18 @@ def test_a_learner_reads_the_hint_and_the_own_lines_but_not_those_of_the_check(
     assert shell.run_cell(CHECK).success == (not told)
     out = capsys.readouterr().out
     assert all(words in out for words in told) and not any(words in out for words in hidden)
+
+
+@pytest.mark.parametrize(
+    "gain, late, says", [(1.0, 0, None), (0.001, 0, "silence"), (9.0, 0, "too loud"), (1.0, 4000, "too late")]
+)
+def test_sound_has_to_be_heard_whole_and_at_once(gain, late, says):
+    wave = 0.5 * np.sin(np.arange(22050) / 9)
+    file = io.BytesIO()
+    soundfile.write(file, np.append(np.zeros(late), gain * wave).clip(-1, 1), 22050, format="WAV")
+    player = Audio(data=file.getvalue())
+    if says is None:
+        assert course.audible(player) is player
+    else:
+        with pytest.raises(AssertionError, match=says):
+            course.audible(player)

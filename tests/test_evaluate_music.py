@@ -7,7 +7,7 @@ from music21 import note, voiceLeading
 from aigc.codecs.notes import to_grid, transpose
 from aigc.data import chorales
 from aigc.data.chorales import everything
-from aigc.evaluate.music import cadence, faults, longest_copied_run, sounding
+from aigc.evaluate.music import cadence, faults, longest_copied_run, rates, sounding
 from aigc.score import HOLD, REST
 
 
@@ -114,8 +114,17 @@ def test_cadences_by_hand():
 
 def rate(pieces, name):
     """Over all pieces together."""
-    found = [faults(grid)[name] for grid in pieces]
-    return 100 * sum(fault.count for fault in found) / sum(fault.cases for fault in found)
+    return rates(pieces, ["C major"] * len(pieces))[name]
+
+
+def test_rates_weigh_pieces_by_their_cases():
+    few, many = pair([67, 69], [60, 62]), pair([64, 65, 67, 69, 71], [60, 62, 64, 65, 67])
+    assert rates([few, many], ["C major", "F# minor"])["parallels"] == pytest.approx(100 / 5)
+    assert np.isnan(rates([few], ["C major"])["leading notes"]) and rates([], []) == {}
+    with pytest.raises(ValueError, match="a key is a tonic and a mode.*not 'H major'"):
+        rates([few], ["H major"])
+    with pytest.raises(ValueError):
+        rates([few, many], ["C major"])
 
 
 def test_bach_keeps_the_rules_that_chance_breaks(bach):

@@ -6,7 +6,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aigc.codecs.events import FIRST, LONGEST, SIZES, VOCABULARY, decode, encode, from_tokens, to_tokens, typed, windows
+from aigc.codecs.events import (
+    FIRST,
+    LONGEST,
+    SIZES,
+    VOCABULARY,
+    decode,
+    encode,
+    from_tokens,
+    to_tokens,
+    tune,
+    typed,
+    windows,
+)
 from aigc.codecs.notes import from_midi, to_midi
 from aigc.data import chorales
 
@@ -162,3 +174,14 @@ def test_other_integers_are_events_and_floats_are_not():
         from_tokens(np.array([1.9, 60.7, 124.2]))
     with pytest.raises(ValueError, match="event 0"):
         to_tokens(np.array([[59, 0, 1]]))
+
+
+def test_a_tune_is_typed_or_the_first_voice_of_a_file(tmp_path):
+    assert (tune("r:9 C4 D4:1/2") == [[0, 4, 4, 60, 80], [0, 8, 2, 62, 88]]).all()  # two whole bars are left out
+    two = np.array([[2, 20, 4, 55, 80], [2, 24, 8, 57, 80], [3, 0, 32, 40, 80]])
+    to_midi(two).write(str(tmp_path / "two.mid"))
+    assert tune(str(tmp_path / "two.mid")).tolist() == [[0, 4, 4, 55, 80], [0, 8, 8, 57, 80]]
+    with pytest.raises(ValueError, match="word 1 of the melody, 'two'"):
+        tune("two")
+    with pytest.raises(FileNotFoundError):
+        tune("two.mid")

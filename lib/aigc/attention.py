@@ -14,6 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def check(config) -> None:
+    """Raises ValueError for a width that the heads cannot share, or a dropout outside [0, 1)."""
+    if config.width % (2 * config.heads):
+        raise ValueError(f"width {config.width} must be an even multiple of heads {config.heads}: rotation needs pairs")
+    if not 0 <= config.dropout < 1:
+        raise ValueError(f"dropout must lie in [0, 1), not {config.dropout}")
+
+
 class Memory:
     """The last keys and values of one layer. They are written in place: to add one token copies nothing of the past."""
 

@@ -1,6 +1,7 @@
 """What a notebook needs to be a chapter: a seed and a device, bands for its numbers, and the closing table."""
 
 import ctypes
+import io
 import json
 import os
 import random
@@ -11,9 +12,10 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+import soundfile
 import torch
 from IPython import get_ipython
-from IPython.display import Markdown, display
+from IPython.display import Audio, Markdown, display
 
 from . import data, released, show
 from .machine import describe, device
@@ -102,6 +104,16 @@ def summary() -> None:
     lines = ["| quantity | baseline | yours | band |", "|:--|--:|--:|:--|"]
     lines += ["| " + " | ".join(row) + " |" for row in _rows]
     display(Markdown("\n".join(lines)))
+
+
+def audible(player: Audio) -> Audio:
+    """The player, if what it plays is neither silent nor cut off at the top, and begins within 50 ms; else
+    AssertionError."""
+    samples, rate = soundfile.read(io.BytesIO(player.data))
+    assert np.sqrt(np.mean(samples**2)) > 0.02, "this is silence, or nearly"
+    assert np.abs(samples).max() < 0.99, "this is too loud: its peaks are cut off"
+    assert np.abs(samples[: rate // 20]).max() > 0.01, "this begins too late"
+    return player
 
 
 def attempt(function: Callable, *arguments):

@@ -91,6 +91,7 @@ def engrave(
     page.setOptions(LOOK)
     page.loadData(score)
     if page.getPageCount() != 1:
-        raise ValueError(f"{score.count('<measure ')} bars of all voices do not fit on one page: cut the piece")
+        bars = score.count("<measure ") // score.count("<part ")  # each part has them all
+        raise ValueError(f"{bars} bars do not fit on one page: cut the piece")
     font = dict(skip_system_fonts=True, font_files=[str(FONT)], serif_family="DejaVu Serif")
     return bytes(resvg_py.svg_to_bytes(svg_string=page.renderToSVG(1), width=PIXELS, background="white", **font))

@@ -174,9 +174,10 @@ def chorale(
     before, cache, chords = torch.zeros(B, len(order), dtype=torch.int64), Cache(), []
     sums, weight = torch.zeros(3, B, len(order)), torch.zeros(B)  # drawn, given, cut; log of each row's weight
     for t in range(T):
-        past, now = model(before[:, None].to(device), side[:, t, None].to(device), cache)[:, 0], {}
+        last, now = before.to(device), {}
+        past = model(last[:, None], side[:, t, None].to(device), cache)[:, 0]
         for voice in order:
-            logits = model.logits(past, before.to(device), [part.to(device) for part in now.values()]).cpu()
+            logits = model.logits(past, last, [part.to(device) for part in now.values()]).cpu()
             p, fixed = temper(logits, temperature), given[:, t, voice]
             ids = fixed.clone()
             if wall is not None:
@@ -194,7 +195,7 @@ def chorale(
             sums[0, :, voice] += cost * (fixed == FREE)
             sums[1, :, voice] += cost * (fixed != FREE)
             weight += torch.where(fixed == FREE, 0.0, p.gather(-1, ids[:, None])[:, 0].clamp(min=1e-30).log())
-            now[voice] = torch.where(ids == 1, V + before[:, voice] % V, ids)
+            now[voice] = torch.where(ids == notes.GOES_ON, V + before[:, voice] % V, ids)
         before = torch.stack([now[voice] for voice in range(len(order))], -1)
         chords.append(before)
         if particles and (t == T - 1 or (2 * weight).logsumexp(0) - 2 * weight.logsumexp(0) > math.log(2 / B)):

@@ -1,6 +1,7 @@
 """What music in voices is counted in, whatever the corpus: columns, grid, voices, steps, metre, accent, names."""
 
 import math
+import re
 
 VOICE, ONSET, DURATION, PITCH, VELOCITY = range(5)  # the columns of a piece's notes
 STEPS_PER_BEAT = 4  # a step is a sixteenth
@@ -23,6 +24,17 @@ def accent(onset: int, steps_per_bar: int = 16, pickup: int = 0, fermata: bool =
 def semitones(name: str) -> int:
     """How far a name is above C, such as 6 for F# and -1 for Cb: a capital letter with any number of # or b."""
     return NATURAL[name[0]] + name.count("#") - name.count("b")
+
+
+def read_key(key: str) -> tuple[int, str]:
+    """The tonic of a key, in semitones above C, 0 .. 11, and its mode: (6, "minor") of "F# minor".
+
+    Raises ValueError for what is no such key.
+    """
+    found = re.fullmatch(r"([A-G][#b]*) (major|minor)", key) if isinstance(key, str) else None
+    if not found:
+        raise ValueError(f'a key is a tonic and a mode, such as "F# minor" or "Bb major", not {key!r}')
+    return semitones(found[1]) % 12, found[2]
 
 
 def spell(pitch: int, sharps: int) -> tuple[str, int]:

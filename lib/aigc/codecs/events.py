@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from ..score import STEPS_PER_BEAT, VOICE, accent, semitones
-from .notes import HIGH, LOW, check
+from ..score import ONSET, STEPS_PER_BEAT, VOICE, accent, semitones
+from .notes import HIGH, LOW, check, from_midi
 
 LONGEST = 64  # steps of an event: four bars of 4/4
 LOUDEST = 31  # a velocity is kept as a multiple of 4, up to 124
@@ -124,3 +124,15 @@ def typed(text: str, steps_per_bar: int = 16, pickup: int = 0) -> np.ndarray:
             rows.append((0, now, int(length), pitch, accent(now, steps_per_bar, pickup)))
         now += int(length)
     return check(np.array(rows, dtype=np.int64).reshape(-1, 5))
+
+
+def tune(given: str) -> np.ndarray:
+    """The notes (N, 5) of one voice, of a melody that is `typed` or of a MIDI file, given as its path: its first voice.
+
+    The voice becomes 0, and whole bars of 4/4 without a note before it are left out. Raises what `typed` or
+    `notes.from_midi` raises.
+    """
+    notes = from_midi(given) if given.endswith((".mid", ".midi")) else typed(given)
+    notes = notes[notes[:, VOICE] == notes[0, VOICE]]
+    notes[:, VOICE], notes[:, ONSET] = 0, notes[:, ONSET] - notes[:, ONSET].min() // 16 * 16
+    return notes

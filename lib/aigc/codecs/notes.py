@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pretty_midi
 
-from ..score import DURATION, HOLD, ONSET, REST, STEPS_PER_BEAT, VOICE, VOICES, accent, spell
-from ..score import semitones as above_c
+from ..score import DURATION, HOLD, ONSET, REST, STEPS_PER_BEAT, VOICE, VOICES, accent, read_key, spell
 
 LOW, HIGH = 30, 87  # the pitches of the vocabulary: those of the corpus, 36 .. 81, and six semitones on either side
 VOCABULARY = 2 + HIGH - LOW + 1  # of ids: 0 rest, 1 hold, then LOW .. HIGH
@@ -160,11 +159,8 @@ def plan(steps: int, key: str, *, steps_per_bar: int = 16, pickup: int = 0, ferm
     """
     if steps_per_bar not in (12, 16):
         raise ValueError(f"a bar has 16 steps or 12, not {steps_per_bar}")
-    try:
-        tonic, mode = key.split()
-        number = above_c(tonic) % 12 + {"major": 0, "minor": 12}[mode]
-    except (AttributeError, KeyError, ValueError) as error:
-        raise ValueError(f'a key is a tonic and a mode, such as "F# minor" or "Bb major", not {key!r}') from error
+    tonic, mode = read_key(key)
+    number = tonic + {"major": 0, "minor": 12}[mode]
     at = np.arange(steps)
     place = (at - pickup) % steps_per_bar + (16 if steps_per_bar == 12 else 0)
     ends = np.append(np.sort(fermatas), np.inf) if len(fermatas) else np.array([steps - STEPS_PER_BEAT, np.inf])
@@ -178,18 +174,22 @@ def rows(piece, semitones: int = 0) -> np.ndarray:
 
     piece: as a `data.Chorale`, with notes, steps, home, steps_per_bar, pickup, fermatas. Row 0: silence.
     """
-    tonic, mode = piece.home.split()
-    key = f"{spell(above_c(tonic) + semitones, 0)[0]} {mode}"
-    told = dict(steps_per_bar=piece.steps_per_bar, pickup=piece.pickup, fermatas=piece.fermatas)
-    sung = chords(transpose(to_grid(piece.notes, piece.steps), semitones))
-    whole = np.concatenate([sung, plan(piece.steps, key, **told)], axis=1)
-    return np.concatenate([np.zeros_like(whole[:1]), whole])
+    return _rows(piece, transpose(to_grid(piece.notes, piece.steps), semitones), semitones)
 
 
 def in_all_keys(piece) -> list[np.ndarray]:
     """`rows` of the piece as it is, and in every other key in which each voice can still sing it."""
     grid = to_grid(piece.notes, piece.steps)
-    return [rows(piece, up) for up in range(-6, 7) if up == 0 or singable(transpose(grid, up))]
+    moved = {up: transpose(grid, up) for up in range(-6, 7)}
+    return [_rows(piece, there, up) for up, there in moved.items() if up == 0 or singable(there)]
+
+
+def _rows(piece, grid: np.ndarray, up: int) -> np.ndarray:
+    """grid: the piece's, higher by `up` semitones."""
+    tonic, mode = read_key(piece.home)
+    told = dict(steps_per_bar=piece.steps_per_bar, pickup=piece.pickup, fermatas=piece.fermatas)
+    known = plan(piece.steps, f"{spell(tonic + up, 0)[0]} {mode}", **told)
+    return np.pad(np.concatenate([chords(grid), known], axis=1), ((1, 0), (0, 0)))
 
 
 def transpose(grid: np.ndarray, semitones: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from importlib import metadata
 import numpy as np
 
 from ..files import cached
-from ..score import DURATION, ONSET, PITCH, STEPS_PER_BEAT, VOICE, accent, semitones, spell
+from ..score import DURATION, ONSET, PITCH, STEPS_PER_BEAT, VOICE, accent, read_key, spell
 
 # Everything else is for training. `python -m tools.split` made these lists: no tune stands on two sides.
 HELD_OUT = {
@@ -43,8 +43,8 @@ class Chorale:
     @property
     def from_c(self) -> int:
         """How many semitones above C major or A minor the piece stands, -5 .. 6."""
-        tonic, mode = self.key.split()
-        return (semitones(tonic) - {"major": 0, "minor": 9}[mode] + 5) % 12 - 5
+        tonic, mode = read_key(self.key)
+        return (tonic - {"major": 0, "minor": 9}[mode] + 5) % 12 - 5
 
     @property
     def home(self) -> str:
@@ -52,11 +52,11 @@ class Chorale:
 
         Then it is that note's, of the same mode: signatures of Bach's time often leave out a flat, or a sharp.
         """
-        tonic, mode = self.key.split()
+        tonic, mode = read_key(self.key)
         last = int(self.notes[self.notes[:, VOICE] == 3][-1, PITCH])
-        if (last - semitones(tonic)) % 12 in (0, 7):
+        if (last - tonic) % 12 in (0, 7):
             return self.key
-        sharps = {"major": 0, "minor": -3}[mode] + (7 * semitones(tonic) + 5) % 12 - 5
+        sharps = {"major": 0, "minor": -3}[mode] + (7 * tonic + 5) % 12 - 5
         return f"{spell(last, sharps)[0]} {mode}"
 
     @property

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..codecs.notes import check_grid
-from ..score import HOLD, REST, semitones
+from ..score import HOLD, REST, read_key
 
 PITCHES = 200  # so far above rest, hold and end that no transposition reaches these
 END = np.array([[2]])  # is in no grid: a run stops at the end of a piece
@@ -74,11 +74,19 @@ def faults(grid: np.ndarray, key: str | None = None) -> dict[str, Fault]:
         far = abs(step[:, voice])
         mark("leaps", moved[:, voice], np.isin(far, (6, 10, 11)) | (far > 12), voice)
     if key is not None:
-        leading = sings & ((pitch - semitones(key.split()[0])) % 12 == 11)
+        leading = sings & ((pitch - read_key(key)[0]) % 12 == 11)
         found["leading notes"] = Fault(
             int((leading.sum(1) > 1).sum()), int(leading.any(1).sum()), leading & (leading.sum(1) > 1)[:, None]
         )
     return found
+
+
+def rates(grids: list[np.ndarray], keys: list[str]) -> dict[str, float]:
+    """`faults` of several pieces together, per 100 cases; nan without any. Raises ValueError as `faults` does."""
+    found = [faults(grid, key) for grid, key in zip(grids, keys, strict=True)]
+    names = found[0] if found else ()
+    sums = {name: [sum(getattr(one[name], part) for one in found) for part in ("count", "cases")] for name in names}
+    return {name: 100 * count / cases if cases else math.nan for name, (count, cases) in sums.items()}
 
 
 def cadence(grid: np.ndarray, step: int, key: str) -> str:
@@ -87,8 +95,8 @@ def cadence(grid: np.ndarray, step: int, key: str) -> str:
     "V-I" and "IV-I": to the tonic from the fifth or the fourth note of the key; "I": to it from elsewhere; "V": on the
     fifth note; "other". All but the last two need a triad of the tonic, with or without its fifth, as the chord.
     """
-    pitch = (sounding(grid).astype(int) - semitones(key.split()[0])) % 12
-    silent = sounding(grid) == REST
+    sung = sounding(grid)
+    pitch, silent = (sung.astype(int) - read_key(key)[0]) % 12, sung == REST
     bass = pitch[: step + 1, 3]
     if silent[step].any():
         return "other"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..attention import Block, Cache, frequencies, norm, through
+from ..attention import Block, Cache, check, frequencies, norm, through
 
 MEETINGS = 13 * 27  # of two voices: twelve intervals or none; up or down by at most twelve, or none, or a hold
 
@@ -35,12 +35,9 @@ class Config:
             object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON knows only lists
         if min(self.vocab, self.context, self.layers, self.heads, self.width, self.hidden, *self.side) < 1:
             raise ValueError(f"every size of a choir must be at least 1: {self}")
-        if self.width % (2 * self.heads):
-            raise ValueError(f"width {self.width} must be an even multiple of heads {self.heads}: rotation needs pairs")
+        check(self)
         if not self.order or sorted(self.order) != list(range(len(self.order))):
             raise ValueError(f"order names each voice once, from 0 on, not {self.order}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), not {self.dropout}")
 
 
 class Choir(nn.Module):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..attention import Attention, Block, Cache, Memory, frequencies, norm, rotate, through, turns
+from ..attention import Attention, Block, Cache, Memory, check, frequencies, norm, rotate, through, turns
 
 __all__ = ["GPT", "Config", "loss", "Attention", "Block", "Cache", "Memory", "frequencies", "norm", "rotate", "turns"]
 
@@ -27,10 +27,7 @@ class Config:
         object.__setattr__(self, "side", tuple(self.side))  # JSON knows only lists
         if min(self.vocab, self.context, self.layers, self.heads, self.width, *self.side) < 1:
             raise ValueError(f"every size of a GPT must be at least 1: {self}")
-        if self.width % (2 * self.heads):
-            raise ValueError(f"width {self.width} must be an even multiple of heads {self.heads}: rotation needs pairs")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), not {self.dropout}")
+        check(self)
 
 
 class GPT(nn.Module):
