@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aigc.codecs import notes as codec
-from aigc.codecs.notes import check, decode, encode, from_grid, from_midi, side, singable, to_grid, to_midi
+from aigc.codecs.notes import check, decode, encode, from_grid, from_midi, singable, to_grid, to_midi
 from aigc.data import chorales
 from aigc.score import HOLD, REST, accent
 
@@ -71,18 +71,6 @@ def test_ids_are_the_grid(grid):
 def test_order_and_values_of_ids():
     grid = np.array([[REST, HOLD, 30, 87], [60, REST, HOLD, 31]])
     assert encode(grid).tolist() == [0, 1, 2, 59, 32, 0, 1, 3] and codec.VOCABULARY == 60
-
-
-def test_side_tells_voice_and_place():
-    known = side(14, pickup=4, steps_per_bar=12).reshape(14, 4, 2)
-    assert (known[:, :, 0] == [0, 1, 2, 3]).all()
-    assert known[:, 2, 1].tolist() == [8, 9, 10, 11, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
-    assert side(0).shape == (0, 2) and side(3).dtype == np.int64
-    for steps, bar in ((-1, 16), (4, 17), (4, 0)):
-        with pytest.raises(ValueError, match="steps must be >= 0 and steps_per_bar in 1 .. 16"):
-            side(steps, steps_per_bar=bar)
-    with pytest.raises(TypeError):
-        side(14, 4, 12)  # whose numbers are these?
 
 
 @settings(max_examples=60, deadline=None)

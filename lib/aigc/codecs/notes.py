@@ -116,18 +116,6 @@ def decode(ids: np.ndarray) -> np.ndarray:
     return grid.reshape(-1, len(VOICES)).astype(np.int16)
 
 
-def side(steps: int, *, steps_per_bar: int = 16, pickup: int = 0) -> np.ndarray:
-    """What is known of every token before it is drawn: its voice 0 .. 3 and its place in the bar 0 .. 15.
-
-    Returns (steps * 4, 2) int64, in the order of `encode`. Raises ValueError if steps < 0 or a bar has more than 16
-    steps, or none.
-    """
-    if steps < 0 or not 1 <= steps_per_bar <= 16:
-        raise ValueError(f"steps must be >= 0 and steps_per_bar in 1 .. 16, not {steps} and {steps_per_bar}")
-    place = (np.arange(steps) - pickup) % steps_per_bar
-    return np.stack([np.tile(np.arange(len(VOICES)), steps), place.repeat(len(VOICES))], axis=1)
-
-
 def chords(grid: np.ndarray) -> np.ndarray:
     """grid: (T, 4). Returns (T, 4) int64: what each voice sings, and whether it begins.
 
