@@ -34,6 +34,7 @@ def test_the_tokenizer_knows_how_a_conversation_is_written():
         [{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True
     )
     assert text.endswith("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
+    assert tokenizer.eos_token == tokenizer.pad_token == "<|im_end|>"
     assert tokenizer.decode(tokenizer.encode("落霞 and a duck")) == "落霞 and a duck"
 
 

@@ -48,4 +48,6 @@ def _unpack(packed: Path, folder: Path) -> None:
     plain = type(model)(config).to(torch.bfloat16)
     plain.load_state_dict(model.state_dict())
     plain.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(packed.parent, gguf_file=packed.name).save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(packed.parent, gguf_file=packed.name)
+    tokenizer.eos_token = tokenizer.pad_token = "<|im_end|>"  # as in the file; transformers 5.17 reads others from it
+    tokenizer.save_pretrained(folder)
