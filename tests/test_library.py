@@ -22,6 +22,7 @@ ORDER = [
     "sample",
     "evaluate",
     "engrave",
+    "sound",
     "show",
     "pad",
     "course",

@@ -1,6 +1,7 @@
 """A learner's own sheets: copied once, never written over, updated beside, and told how far they are."""
 
 import json
+import shutil
 
 import nbformat
 import pytest
@@ -64,14 +65,25 @@ check_triple(triple)
 """  # noqa: E501
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A folder with one short sheet: to execute it takes longer than most of these tests."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "solutions").mkdir()
+    (folder / "solutions" / "09_tiny.py").write_text(SOLUTION, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (exercises, notebooks):
+            patch.setattr(module, "ROOT", folder)
+        assert exercises.main([]) == 0
+    return folder
+
+
 @pytest.fixture
-def course(tmp_path, monkeypatch):
-    """A folder of its own with one short sheet."""
-    (tmp_path / "solutions").mkdir()
-    (tmp_path / "solutions" / "09_tiny.py").write_text(SOLUTION, encoding="utf-8")
+def course(tiny, tmp_path, monkeypatch):
+    """Its copy, to work in."""
+    shutil.copytree(tiny, tmp_path, dirs_exist_ok=True)
     for module in (exercises, notebooks, setup):
         monkeypatch.setattr(module, "ROOT", tmp_path)
-    assert exercises.main([]) == 0
     return tmp_path
 
 

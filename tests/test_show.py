@@ -246,6 +246,12 @@ def test_a_staff_is_small_the_same_again_and_shows_what_a_model_made(shown, eigh
     assert near(first) == 0 < 1000 < near(orange)
 
 
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    """The sound of the stored pages, also where fluidsynth is installed."""
+    monkeypatch.setenv("AIGC_TIMBRE", "plain")
+
+
 def heard(player):
     assert player.mimetype == "audio/mpeg" and b"audio/mpeg" in player._repr_html_().encode()
     return soundfile.read(io.BytesIO(player.data))
@@ -305,12 +311,6 @@ def test_stream_prints_each_piece_when_it_comes(capsys):
 
     assert show.stream(pieces()) == "To be?"
     assert printed == ["To ", "be", "?"] and capsys.readouterr().out == "\n"
-
-
-def test_a_note_swells_and_does_not_begin_at_once():
-    period = np.linspace(0, 2 * np.pi, 500)
-    first, tenth = (np.abs(show._tone(period + 2 * np.pi * n)).max() for n in (0, 9))
-    assert first < 0.5 * tenth and show._tone(np.zeros(1)) == 0
 
 
 def frame(step, n=3):

@@ -47,7 +47,7 @@ def environment(row: str) -> dict[str, str]:
     """This process's environment with the variables of a row, and without what its user had chosen."""
     chosen = {"AIGC_PRECISION", "AIGC_SEED", "AIGC_RECORD", *LAPTOP} - {"OPENBLAS_CORETYPE"}
     kept = {name: value for name, value in os.environ.items() if name not in chosen}
-    return kept | {"AIGC_DEVICE": "cpu", "OMP_NUM_THREADS": "2"} | ROWS[row]
+    return kept | {"AIGC_DEVICE": "cpu", "AIGC_TIMBRE": "plain", "OMP_NUM_THREADS": "2"} | ROWS[row]
 
 
 def run(row: str, paths: list) -> tuple[int, int, float]:

@@ -15,9 +15,11 @@ from IPython.display import Audio, display
 from matplotlib.colors import LinearSegmentedColormap
 from PIL import Image
 
+from . import sound
 from .codecs.notes import check, to_midi
 from .engrave import engrave
 from .score import DURATION, ONSET, PITCH, VOICE, VOICES
+from .sound import RATE
 
 # One palette, in which every pair of colours stays apart for colour-blind eyes too. GOLD is for fills only.
 SUNSET, WATER, DUSK, SKY, GOLD, INK = "#D55E00", "#00796B", "#7A3E9D", "#4C9BE0", "#E6A100", "#2F3640"
@@ -55,7 +57,6 @@ STYLE = {
     "image.interpolation": "nearest",
 }
 
-RATE = 22_050  # samples a second of the sound
 PEAK = 0.7  # of the samples, which MP3 may exceed a little when it is played
 
 
@@ -303,28 +304,20 @@ def staff(
 
 
 def audio(notes: np.ndarray, tempo_bpm: float = 80.0) -> Audio:
-    """A player for notes (N, 5): MP3, mono, 22 kHz, by pretty_midi alone, so that it sounds alike everywhere.
+    """A player for notes (N, 5): MP3, mono, 22 kHz, of what `sound.samples` makes of them.
 
     The sound begins with the first note. The same notes give the same bytes on one machine.
     Raises ValueError as codecs.notes.to_midi does.
     """
     notes = check(notes).copy()
     notes[:, ONSET] -= notes[:, ONSET].min()
-    midi = to_midi(notes, tempo_bpm)
-    samples = midi.synthesize(RATE, wave=_tone)[: int((midi.get_end_time() + 0.2) * RATE)]
-    samples = np.append(np.zeros(RATE // 100), samples)  # MP3 smears the first note a little to the front
+    samples = np.append(np.zeros(RATE // 100), sound.samples(to_midi(notes, tempo_bpm)))  # MP3 smears the first note
     mp3 = io.BytesIO()
     samples *= PEAK / np.abs(samples).max()
     soundfile.write(mp3, samples, RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.7)  # 3 kB a second
     player = Audio(data=mp3.getvalue())
     player.mimetype = "audio/mpeg"
     return player
-
-
-def _tone(phase: np.ndarray) -> np.ndarray:
-    """One note as a sum of overtones, the higher the softer; it swells over its first periods, for an ear hears a click
-    where a sound begins at once."""
-    return (1 - np.exp(-phase / 12)) * sum(0.5**k * np.sin((k + 1) * phase) for k in range(5))
 
 
 def stream(pieces: Iterable[str]) -> str:

@@ -93,6 +93,8 @@ def train(
         mine = max(step / recipe.steps if recipe.steps else 0.0, elapsed / recipe.seconds if recipe.seconds else 0.0)
         return accelerator.gather(torch.tensor(mine, device=device)).max().item() if several else mine
 
+    # torch.manual_seed also queues a seed, with its traceback, for every kind of GPU that is not there
+    seeding = torch.default_generator.manual_seed if device.type == "cpu" else torch.manual_seed
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         while (fraction := spent()) < 1:
             rate = min(1.0, fraction / recipe.warmup) * (1 - fraction) or 1e-3
@@ -100,7 +102,7 @@ def train(
                 for group, lr in zip(optimizer.param_groups, rates):
                     group["lr"] = lr * rate
             generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-            torch.manual_seed(seed * 1_000_003 + step)  # for dropout
+            seeding(seed * 1_000_003 + step)  # for dropout
             values = []
             for part, value in _turns(model, loss, step, generator, partial(autocast, device, recipe.fast)):
                 if not value.isfinite():
