@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 09 · Music in practice
 #
-# *read 78 min · do 210 min · run 89 s*
+# *read 80 min · do 210 min · run 74 s*
 #
 # **Can your laptop harmonise a melody so that a teacher of harmony would let it pass?**
 #
@@ -765,61 +765,67 @@ def look_up(piece) -> np.ndarray:
 
 
 # %% tags=["nbval-ignore-output"]
-copied = [look_up(piece) for piece in hymns]
-tell({"looked up": music.rates(copied, homes), "led": music.rates([grid for _, grid in found["led"]], homes)})
+copied, bach = [look_up(piece) for piece in hymns], [in_beats(on_beats(piece)) for piece in hymns]
+looked_up, plain = music.rates(copied, homes), music.rates(bach, homes)
+led = music.rates([grid for _, grid in found["led"]], homes)
+tell({"looked up": looked_up, "Bach, on the beats": plain, "led": led})
 
 # %%
-assert music.rates(copied, homes)["parallels"] > 1.5
+assert looked_up["parallels"] > 2 * plain["parallels"] > 1
 
 # %% [markdown]
-# Looking up breaks the rule more often than the model without a wall, since each beat is copied alone and knows
-# nothing of the last one.
+# Heard on the beats alone, Bach himself has parallels, since the notes between the beats that made them right are
+# gone. Looking up has more than twice as many: each beat is copied alone, and knows nothing of the last one.
 #
 # ### A baseline of rules alone
 #
-# An organist of Bach's time was given a bass and the chord over each of its notes, in numbers (**figured bass**,
-# 数字低音), and set three voices above it with the right hand. music21 knows such an organist. Of two beats it lists
-# all pairs of chords of which one may follow the other: no parallels, no outer voices that come to a fifth or an
-# octave from the same side, no voice across another, all notes of the chord there, sevenths resolved. We give it more
-# than the choir was given: Bach's own bass, and the notes of his chord on each beat. Any way through is as good to it
-# as any other, so dice choose, five times for each hymn. What will be wrong with it?
+# An organist of Bach's time was given a bass, and over it numbers, which say at what distance from it the other notes
+# of the chord lie (**figured bass**, 数字低音); three voices above were left to the right hand. music21 knows such an
+# organist. From one beat to the next it lists all pairs of settings, a setting being four pitches, of which one may
+# follow the other: all notes of the chord are there; no parallels; soprano and bass do not move in the same direction
+# to a fifth or an octave (*hidden* ones, 隐伏五度); no voice crosses another, or goes past the place where its
+# neighbour was; the upper three lie within an octave, under one hand. We give it what the choir did not have, Bach's
+# bass and the notes of his chord on each beat, and not the tune. Dice choose one setting after the other, five times
+# for each hymn. *What will be wrong with it?*
 
 
 # %%
-import contextlib
-import io
 from collections import defaultdict
 
+from music21.figuredBass.rules import Rules
 from music21.figuredBass.segment import Segment
 from music21.key import Key
 from music21.note import Note
 
+rules = Rules()  # which also knows how a seventh is resolved in one way only, and then checks nothing else: not here
+rules.resolveDominantSeventhProperly = rules.resolveDiminishedSeventhProperly = False
+rules.resolveAugmentedSixthProperly = False
+
 
 def pairs_of(piece) -> list[list]:
-    """For each beat but the last: its chords, each with one that may follow, by the rules of music21."""
+    """For each move from beat to beat: all pairs of settings, four pitches each, of which one may follow the other."""
     tonic, mode = piece.home.split()
     sharps, told = Key(tonic.replace("b", "-"), mode).sharps, []
     for chord in on_beats(piece).tolist():
         names = [spell(pitch, sharps)[0].replace("b", "-") for pitch in chord]
         bass = Note(names[3], octave=spell(chord[3], sharps)[1])
-        told.append(Segment(bass, maxPitch="A5", listOfPitches=sorted(set(names))))
-    with contextlib.redirect_stderr(io.StringIO()):  # it tells where Bach resolves a seventh as no textbook does
-        return [list(one.allCorrectConsecutivePossibilities(two)) for one, two in zip(told, told[1:])]
+        told.append(Segment(bass, fbRules=rules, maxPitch="A5", listOfPitches=sorted(set(names))))
+    moves = [one.allCorrectConsecutivePossibilities(two) for one, two in zip(told, told[1:])]
+    return [[tuple(tuple(note.midi for note in chord) for chord in pair) for pair in some] for some in moves]
 
 
 # %%
 def ways(pairs: list[list], fits=lambda beat, chord: True) -> tuple[list[dict], int]:
-    """For each beat from the second on: its chords that can be reached, each with those before; how often none can."""
-    found, stuck, reached = [], 0, {one for one, _ in pairs[0]}
-    for beat, some in enumerate(pairs):
+    """For each move: the settings it can lead to, each with those before; at how many moves it has to begin anew."""
+    found, stuck, reached = [], 0, {one for one, _ in pairs[0] if fits(0, one)}
+    for beat, some in enumerate(pairs, 1):
         before = defaultdict(list)
         for one, two in some:
-            if one in reached and fits(beat, one) and fits(beat + 1, two):
+            if one in reached and fits(beat, two):
                 before[two].append(one)
-        if not before:  # it breaks the rules once, and begins anew
-            stuck, rest = stuck + 1, sorted(reached, key=str)
-            before = defaultdict(list, {two: rest for _, two in some if fits(beat + 1, two)})
-        reached = set(before)
+        stuck, reached = stuck + (not before), set(before)
+        if not before and beat < len(pairs):
+            reached = {one for one, _ in pairs[beat] if fits(beat, one)}
         found.append(before)
     return found, stuck
 
@@ -830,41 +836,50 @@ def played(found: list[dict], dice: np.random.Generator) -> np.ndarray:
     for before in [*found[::-1], {}]:
         way.append(options[dice.integers(len(options))])
         options = before.get(way[-1])
-    return in_beats(np.array([[pitch.midi for pitch in chord] for chord in way[::-1]]))
+    return in_beats(np.array(way[::-1]))
 
 
 # %% tags=["nbval-ignore-output"]
 dice, pairs = np.random.default_rng(course.seed()), [pairs_of(piece) for piece in hymns]
 organist = [played(ways(some)[0], dice) for some in pairs for _ in range(5)]
-bach = [in_beats(on_beats(piece)) for piece in hymns]
 obeyed = music.rates(organist, np.repeat(homes, 5))
-tell({"rules alone": obeyed, "Bach, on the beats": music.rates(bach, homes)})
-restless, quiet = (
-    np.mean([abs(np.diff(music.sounding(grid)[::4, 0].astype(int))).mean() for grid in grids_of])
-    for grids_of in (organist, bach)
-)
-print(f"its soprano moves by {restless:.1f} semitones a beat, Bach's by {quiet:.1f}")
+tell({"rules alone": obeyed, "Bach, on the beats": plain})
+
+
+def far(some: list[np.ndarray]) -> float:
+    """How often the soprano moves by more than a whole tone."""
+    return np.mean(np.concatenate([abs(np.diff(music.sounding(grid)[::4, 0].astype(int))) > 2 for grid in some]))
+
+
+print(f"its soprano goes further than a whole tone {far(organist):.0%} of the time, Bach's {far(bach):.0%}")
+course.audible(show.audio(notes.from_grid(cut(organist[0], 0, 48)), tempo_bpm=84))
 
 # %%
-assert obeyed["parallels"] < 0.4 and obeyed["crossings"] == obeyed["spacing"] == 0
-assert obeyed["leading notes"] > 10 and restless > quiet
-free, bound = [], []
-for piece, some in zip(hymns, pairs):
-    tune = on_beats(piece)[:, 0]
-    free.append(ways(some)[1])
-    bound.append(ways(some, lambda beat, chord, tune=tune: chord[0].midi == tune[beat])[1])
-print(f"of {[len(some) for some in pairs]} beats, it does not know how to go on at {free}, with the tune at {bound}")
-assert sum(free) <= 2 and min(bound) >= 5
+assert obeyed["parallels"] == obeyed["crossings"] == obeyed["spacing"] == 0
+assert obeyed["leading notes"] > 3 * plain["leading notes"] and far(organist) > far(bach)
 
 # %% [markdown]
-# It obeys, but for two beats where the chords leave it no way. And of the leading notes a fifth is doubled or does
-# not rise, for nobody told it: all that makes up a style would have to be written down, rule by rule. What it plays
-# on top is no tune, but whatever was left.
-#
-# Rules forbid, they do not lead. Let it keep only the chords with the note of the tune on top, and at one beat in
-# four or five no way leads on, though tune, bass and chords are Bach's. (One reason: its three voices have to lie
-# within an octave, under one hand.) Bach breaks some rule of the book every few beats; to follow him, one would have
-# to know which may be broken now, and for what. A probability is an answer to this question.
+# It obeys. And it doubles one leading note in six, which Bach hardly ever does, for nobody told it: all that makes up
+# a style would have to be written down, rule by rule. Its soprano wanders; what lies on top is no tune, but whatever
+# was left. So we give it the tune as well, and keep only the settings with its notes on top. And we ask what it
+# thinks of Bach.
+
+# %%
+count = {"moves": [], "no way on, with the tune": [], "Bach's own, refused": []}
+for piece, some in zip(hymns, pairs):
+    his = [tuple(chord) for chord in on_beats(piece).tolist()]
+    count["moves"].append(len(some))
+    count["no way on, with the tune"].append(ways(some, lambda beat, chord, his=his: chord[0] == his[beat][0])[1])
+    count["Bach's own, refused"].append(sum(move not in known for move, known in zip(zip(his, his[1:]), some)))
+print(count)
+assert sum(count["no way on, with the tune"]) > 20 and 2 * sum(count["Bach's own, refused"]) > sum(count["moves"])
+
+# %% [markdown]
+# Rules forbid, they do not lead. At one move in five it does not know how to go on, though tune, bass and chords are
+# Bach's; and it refuses more than half of what he does on the beats. (Most often his upper voices do not lie under
+# one hand; or his outer ones go to a fifth in the same direction, which most teachers allow where the soprano goes by
+# step.) To follow him, one would have to know which rule may be broken now, and for what. A probability is an answer
+# to this question.
 #
 # ### ◇ One voice anew
 #

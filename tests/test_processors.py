@@ -71,13 +71,15 @@ def course(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
 
 
-def test_the_table_counts_what_passed_and_what_failed(course, capsys):
-    assert processors.main(["here"]) == 1
+def test_the_table_counts_what_passed_and_what_failed(course, capsys, monkeypatch):
+    assert processors.main(["thread"]) == 1
     said = capsys.readouterr().out
-    assert said.splitlines()[-1].startswith("| here: ") and "| 1 | 1 |" in said and "mismatch 'stdout'" in said
-    assert processors.main(["thread", "01"]) == 0
+    assert said.splitlines()[-1].startswith("| thread: ") and "| 1 | 1 |" in said and "mismatch 'stdout'" in said
+    assert "threads: 1" in said
+    monkeypatch.setattr(processors, "PROBE", "print('this machine')")  # asked above
+    assert processors.main(["here", "01"]) == 0
     said = capsys.readouterr().out
-    assert "| 1 | 0 |" in said and "threads: 1" in said and "seconds: 01 |" in said
+    assert "| here: this machine |" in said and "| 1 | 0 |" in said and "seconds: 01 |" in said
 
 
 def test_a_row_that_was_asked_for_and_cannot_be_run_is_a_failure(course, monkeypatch, capsys):

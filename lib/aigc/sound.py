@@ -1,9 +1,10 @@
-"""What notes sound like: a sum of overtones, or FluidSynth's instruments where that program is installed."""
+"""What notes sound like: a sum of overtones, or FluidSynth's recorded voices where that program is installed."""
 
 import os
 import shutil
 import subprocess
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,37 +13,42 @@ import soundfile
 
 RATE = 22_050  # samples a second
 AFTER = 0.2  # seconds that are heard after the last note
-FONT = Path(pretty_midi.__file__).with_name("TimGM6mb.sf2")  # recorded instruments, which come with pretty_midi
-AGAIN = "set AIGC_TIMBRE=plain to do without it, or install it again"
+FONT = Path(pretty_midi.__file__).with_name("TimGM6mb.sf2")  # the recordings, which come with pretty_midi
 
 
 def samples(midi: pretty_midi.PrettyMIDI) -> np.ndarray:
     """The sound (n,) of a MIDI with at least one note, mono, RATE samples a second, not scaled.
 
     By FluidSynth, if the system finds that program and $AIGC_TIMBRE is not "plain"; else by pretty_midi alone, so that
-    it sounds alike everywhere, as in the stored notebooks. Raises RuntimeError if FluidSynth fails.
+    it sounds alike everywhere, as in the stored notebooks. Where FluidSynth fails, a warning says what it said.
     """
+    end = int((midi.get_end_time() + AFTER) * RATE)
     program = shutil.which("fluidsynth")
     if program and os.environ.get("AIGC_TIMBRE") != "plain":
-        return _fluidsynth(midi, program)
-    return midi.synthesize(RATE, wave=_tone)[: int((midi.get_end_time() + AFTER) * RATE)]
-
-
-def _fluidsynth(midi: pretty_midi.PrettyMIDI, program: str) -> np.ndarray:
-    with tempfile.TemporaryDirectory() as folder:
-        score, wave = Path(folder, "score.mid"), Path(folder, "sound.wav")
-        midi.write(str(score))
-        command = [program, "-ni", "-q", "-r", str(RATE), "-T", "wav", "-F", str(wave), str(FONT), str(score)]
         try:
-            said = subprocess.run(command, capture_output=True, text=True, timeout=60).stderr.strip()
-            made = soundfile.read(wave, always_2d=True)[0].mean(1)  # of left and right
-        except (OSError, subprocess.TimeoutExpired, soundfile.LibsndfileError) as error:
-            raise RuntimeError(f"{program} made no sound ({error}): {AGAIN}") from error
-    if not np.abs(made).max(initial=0) > 0:
-        raise RuntimeError(f"{program} made no sound ({said[:200]}): {AGAIN}")
-    made = made[np.flatnonzero(np.abs(made) > 0.02 * np.abs(made).max())[0] :]  # recorded voices take a while to swell
-    end = int((midi.get_end_time() + AFTER) * RATE)
-    return made[:end] * np.clip((end - np.arange(len(made[:end]))) / (AFTER * RATE), 0, 1)  # and to end
+            return _fluidsynth(midi, program, end)
+        except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+            warnings.warn(f"{program} made no sound, so you hear AIGC_TIMBRE=plain: {error}", stacklevel=2)
+    return midi.synthesize(RATE, wave=_tone)[:end]
+
+
+def _fluidsynth(midi: pretty_midi.PrettyMIDI, program: str, end: int) -> np.ndarray:
+    with tempfile.TemporaryDirectory() as folder:
+        midi.write(str(Path(folder, "score.mid")))
+        shutil.copy(FONT, Path(folder, "font.sf2"))  # beside it, for on Windows it cannot open every path
+        command = [program, "-ni", "-r", str(RATE), "-T", "wav", "-F", "sound.wav", "font.sf2", "score.mid"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=60)
+        said = (done.stdout + done.stderr).decode(errors="replace").strip()[-300:]
+        try:
+            made = soundfile.read(Path(folder, "sound.wav"), always_2d=True)[0].mean(1)  # of left and right
+        except soundfile.LibsndfileError as error:
+            raise RuntimeError(f"it stopped with {done.returncode} and said {said!r}") from error
+    loud = np.flatnonzero(np.abs(made) > 0.02 * np.abs(made).max(initial=0))
+    if not len(loud):
+        raise RuntimeError(f"all is silent; it said {said!r}")
+    made = made[loud[0] :][:end]  # recorded voices take a while to swell,
+    made *= np.clip((len(made) - np.arange(len(made))) / (AFTER * RATE), 0, 1)  # and to end
+    return np.pad(made, (0, end - len(made)))
 
 
 def _tone(phase: np.ndarray) -> np.ndarray:
