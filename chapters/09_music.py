@@ -771,7 +771,7 @@ led = music.rates([grid for _, grid in found["led"]], homes)
 tell({"looked up": looked_up, "Bach, on the beats": plain, "led": led})
 
 # %%
-assert looked_up["parallels"] > 2 * plain["parallels"] > 1
+assert looked_up["parallels"] > 2 * plain["parallels"] > 1.5
 
 # %% [markdown]
 # Heard on the beats alone, Bach himself has parallels, since the notes between the beats that made them right are
@@ -841,7 +841,7 @@ def played(found: list[dict], dice: np.random.Generator) -> np.ndarray:
 
 # %% tags=["nbval-ignore-output"]
 dice, pairs = np.random.default_rng(course.seed()), [pairs_of(piece) for piece in hymns]
-organist = [played(ways(some)[0], dice) for some in pairs for _ in range(5)]
+organist = [played(free, dice) for free in [ways(some)[0] for some in pairs] for _ in range(5)]
 obeyed = music.rates(organist, np.repeat(homes, 5))
 tell({"rules alone": obeyed, "Bach, on the beats": plain})
 
@@ -859,26 +859,35 @@ assert obeyed["parallels"] == obeyed["crossings"] == obeyed["spacing"] == 0
 assert obeyed["leading notes"] > 3 * plain["leading notes"] and far(organist) > far(bach)
 
 # %% [markdown]
-# It obeys. And it doubles one leading note in six, which Bach hardly ever does, for nobody told it: all that makes up
-# a style would have to be written down, rule by rule. Its soprano wanders; what lies on top is no tune, but whatever
-# was left. So we give it the tune as well, and keep only the settings with its notes on top. And we ask what it
-# thinks of Bach.
+# It obeys. And it doubles about one leading note in six, which Bach hardly ever does, for nobody told it: all that
+# makes up a style would have to be written down, rule by rule. Its soprano wanders; what lies on top is no tune, but
+# whatever was left. So we give it the tune as well, and keep only the settings with its notes on top. And we ask what
+# it thinks of Bach.
+
 
 # %%
-count = {"moves": [], "no way on, with the tune": [], "Bach's own, refused": []}
+def wide(chord: tuple) -> bool:
+    """Do its three upper voices reach further than an octave?"""
+    return chord[0] - chord[2] > 12
+
+
+count = dict.fromkeys(["moves", "no way on, with the tune", "Bach's own, refused", "of these, too wide"], 0)
 for piece, some in zip(hymns, pairs):
     his = [tuple(chord) for chord in on_beats(piece).tolist()]
-    count["moves"].append(len(some))
-    count["no way on, with the tune"].append(ways(some, lambda beat, chord, his=his: chord[0] == his[beat][0])[1])
-    count["Bach's own, refused"].append(sum(move not in known for move, known in zip(zip(his, his[1:]), some)))
+    refused = [move for move, known in zip(zip(his, his[1:]), some) if move not in known]
+    count["moves"] += len(some)
+    count["no way on, with the tune"] += ways(some, lambda beat, chord, his=his: chord[0] == his[beat][0])[1]
+    count["Bach's own, refused"] += len(refused)
+    count["of these, too wide"] += sum(any(map(wide, move)) for move in refused)
 print(count)
-assert sum(count["no way on, with the tune"]) > 20 and 2 * sum(count["Bach's own, refused"]) > sum(count["moves"])
+assert count["no way on, with the tune"] > 20
+assert count["moves"] < 2 * count["Bach's own, refused"] < 4 * count["of these, too wide"]
 
 # %% [markdown]
 # Rules forbid, they do not lead. At one move in five it does not know how to go on, though tune, bass and chords are
-# Bach's; and it refuses more than half of what he does on the beats. (Most often his upper voices do not lie under
-# one hand; or his outer ones go to a fifth in the same direction, which most teachers allow where the soprano goes by
-# step.) To follow him, one would have to know which rule may be broken now, and for what. A probability is an answer
+# Bach's; and it refuses more than half of what he does on the beats. Most often his upper voices do not lie under one
+# hand. (Most of the rest are hidden fifths and octaves, mostly under a soprano that goes by step, which most teachers
+# allow.) To follow him, one would have to know which rule may be broken now, and for what. A probability is an answer
 # to this question.
 #
 # ### ◇ One voice anew

@@ -93,7 +93,7 @@ def update(course, old="Write `triple(x)`.", new="Write `triple(x)`: three times
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:  # that a sheet runs is tested in book/test_exercises.py
+    with pytest.MonkeyPatch.context() as patch:  # that it executes sheets is seen in `tiny`
         patch.setattr(exercises, "execute", lambda notebook, folder: None)
         assert exercises.main([]) == 0
 

@@ -38,6 +38,7 @@ def test_what_a_user_has_chosen_does_not_reach_the_rows(monkeypatch):
     for name in ("AIGC_PRECISION", "AIGC_SEED", "ATEN_CPU_CAPABILITY", "AIGC_DEVICE"):
         monkeypatch.setenv(name, "7")
     kept = processors.environment("here")
+    assert kept["AIGC_TIMBRE"] == "plain"  # what is stored sounds alike everywhere
     assert kept["AIGC_DEVICE"] == "cpu" and not {"AIGC_PRECISION", "AIGC_SEED", "ATEN_CPU_CAPABILITY"} & set(kept)
 
 

@@ -50,10 +50,8 @@ def test_the_program_plays_what_is_there_and_the_sound_begins_with_the_first_not
     assert made.ndim == 1 and len(made) == int(2.2 * sound.RATE)
     assert np.abs(made[:50]).max() > 0.05 and made.max() == pytest.approx(4000 / 2**15, rel=0.01)  # of left and right
     assert np.abs(np.fft.rfft(made[: sound.RATE])).argmax() == pytest.approx(440, abs=1)
-    sounding = np.flatnonzero(made)[-1]
-    assert (
-        np.abs(made[sounding - 100 :]).max() < 0.01 < np.abs(made[sounding - 4000 : sounding - 2000]).max()
-    )  # it fades
+    last = np.flatnonzero(made)[-1]
+    assert np.abs(made[last - 100 :]).max() < 0.01 < np.abs(made[last - 4000 : last - 2000]).max()  # it fades
     course.audible(show.audio(A_FOURTH, 120))
 
 

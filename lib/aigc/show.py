@@ -311,7 +311,8 @@ def audio(notes: np.ndarray, tempo_bpm: float = 80.0) -> Audio:
     """
     notes = check(notes).copy()
     notes[:, ONSET] -= notes[:, ONSET].min()
-    samples = np.append(np.zeros(RATE // 100), sound.samples(to_midi(notes, tempo_bpm)))  # MP3 smears the first note
+    samples = sound.samples(to_midi(notes, tempo_bpm))
+    samples = np.append(np.zeros(RATE // 100), samples)  # MP3 smears the first note a little to the front
     mp3 = io.BytesIO()
     samples *= PEAK / np.abs(samples).max()
     soundfile.write(mp3, samples, RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.7)  # 3 kB a second
