@@ -15,7 +15,8 @@ X86 = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 
 
 def ask(code: str, row: str) -> str:
-    command = [sys.executable, "-c", f"import numpy, torch; from aigc.machine import *; print({code})"]
+    imports = "import numpy" if code.startswith("numpy") else "import torch; from aigc.machine import *"  # 5 s less
+    command = [sys.executable, "-c", f"{imports}; print({code})"]
     environment = processors.environment(row)
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 

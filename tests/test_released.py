@@ -13,7 +13,6 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
 from aigc import course, data, released, sample
 from aigc.codecs import notes
@@ -107,6 +106,8 @@ def test_text_and_music_predict_what_is_held_out_far_better_than_chance():
 
 
 def test_the_model_in_gpt2_s_format_is_one_for_transformers():
+    from transformers import GPT2LMHeadModel, GPT2Tokenizer  # here: each worker imports every file, and this takes 8 s
+
     folder = released.path("gpt2")
     tokenizer, model = GPT2Tokenizer.from_pretrained(folder), GPT2LMHeadModel.from_pretrained(folder)
     text = data.shakespeare("test")[:2000].replace("\n\n", tokenizer.eos_token)
@@ -211,6 +212,8 @@ def test_a_model_of_no_family_is_refused_and_nothing_is_written(tmp_path):
 
 
 def test_a_model_of_transformers_becomes_a_folder_that_it_loads(tmp_path):
+    from transformers import GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
+
     tokenizer = GPT2Tokenizer.from_pretrained(released.path("gpt2"))
     model = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer), n_positions=7, n_embd=12, n_layer=1, n_head=3))
     before = {name: w.clone() for name, w in model.state_dict().items()}

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from transformers import AutoTokenizer
 
 from aigc import data
 from aigc.data import smollm
@@ -29,6 +28,8 @@ def test_weights_are_those_of_the_package():
 
 
 def test_the_tokenizer_knows_how_a_conversation_is_written():
+    from transformers import AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(data.smollm2())
     text = tokenizer.apply_chat_template(
         [{"role": "user", "content": "Hi"}], tokenize=False, add_generation_prompt=True

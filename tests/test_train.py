@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn.functional import softplus
-from transformers import GPT2Config, GPT2LMHeadModel
 
 from aigc.muon import Muon
 from aigc.train import Recipe, make_optimizers, train
@@ -248,6 +247,8 @@ def test_muon_turns_a_kernel_as_it_turns_the_matrix_that_it_is():
 
 
 def test_a_model_of_transformers_has_no_groups_and_is_not_given_to_muon():
+    from transformers import GPT2Config, GPT2LMHeadModel
+
     model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=7, n_embd=12, n_layer=1, n_head=3))
     with pytest.raises(ValueError, match="GPT2LMHeadModel has no groups"):
         make_optimizers(model, Recipe(steps=1, muon_lr=0.02))

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from functools import cached_property
 from pathlib import Path
 
 import jupytext
@@ -34,9 +35,12 @@ class Sheet:
                 checked = checked or bool(grader and grader.grade)
                 self.kinds[len(self.cells)] = kind
                 self.cells.append(cell)
-        self.stubs = [cell.source for cell in exercises.derive(path).cells if cell.cell_type == "code"]
         self.checks = [i for i, cell in enumerate(self.cells) if cell.metadata.get("nbgrader", {}).get("grade")]
         self.names = {i: re.search(r"^check_(\w+)\((\w+)\)$", self.cells[i].source, re.MULTILINE) for i in self.checks}
+
+    @cached_property
+    def stubs(self) -> list[str]:
+        return [cell.source for cell in exercises.derive(self.path).cells if cell.cell_type == "code"]
 
 
 TEMPLATE = notebooks.ROOT / "solutions" / "_template.py"
