@@ -140,7 +140,15 @@ def test_check_names_every_part_and_goes_on_after_one_that_is_missing(monkeypatc
     course.check()
     lines = capsys.readouterr().out.splitlines()
     models = [f"model: {name}" for name in released.index()]
-    parts = ["data: digits", "data: shakespeare", "data: chorales", "data: smollm2", "index of models", *models]
+    parts = [
+        "data: digits",
+        "data: shakespeare",
+        "data: chorales",
+        "data: smollm2",
+        "data: minilm",
+        "index of models",
+        *models,
+    ]
     assert lines == [f"{part}, ready" for part in parts] and "model: gpt2" in parts
     monkeypatch.setenv("AIGC_CACHE", str(tmp_path / "file" / "cache"))
     (tmp_path / "file").write_text("")

@@ -7,7 +7,16 @@ import pytest
 import torch
 
 from aigc import data, released
-from aigc.evaluate.image import frechet, judged, kernel_distance, label_accuracy, nearest, precision_recall
+from aigc.evaluate.image import (
+    density_coverage,
+    frechet,
+    frechet_unlimited,
+    judged,
+    kernel_distance,
+    label_accuracy,
+    nearest,
+    precision_recall,
+)
 from aigc.evaluate.text import nats_per_token
 from aigc.models.gpt import GPT, Config
 
@@ -181,7 +190,38 @@ def test_precision_and_recall_of_clouds_whose_answer_is_plain():
     assert precision_recall(middle, middle + torch.tensor([0.0, 1.01]), k=1) == (0, 0)
 
 
-@pytest.mark.parametrize("measure", [frechet, kernel_distance, precision_recall])
+def test_density_and_coverage_of_clouds_whose_answer_is_plain():
+    line = torch.arange(20.0)[:, None] * torch.tensor([[1.0, 0.0]])  # balls of radius 1 inside, 2 at the ends: k = 2
+    # a ball holds itself and its neighbours, ends included: 3 inside; 2 + 1 at each end
+    assert density_coverage(line, line, k=2) == (pytest.approx(20 * 3 / 20 / 2), 1)
+    far = line + torch.tensor([0.0, 100.0])
+    assert density_coverage(line, far, k=2) == (0, 0)
+    assert density_coverage(torch.cat([line, far]), line, k=2)[1] == 0.5  # one mode dropped
+    piled = line[10:11].repeat(20, 1)  # all fakes on one real: dense, and covers next to nothing
+    assert density_coverage(line, piled, k=2) == (pytest.approx(3 / 2), 3 / 20)
+    # one odd fake stretches the cloud of the fakes over all the reals, and leaves those of the reals alone
+    odd = torch.cat([line[:3], torch.tensor([[1000.0, 0.0]])])
+    assert precision_recall(line, odd, k=2)[1] == 1 and density_coverage(line, odd, k=2)[1] < 0.3
+
+
+def test_density_of_the_same_kind_is_about_one():
+    x = torch.randn(900, 5, generator=torch.Generator().manual_seed(0)).double()
+    density, coverage = density_coverage(x[:450], x[450:])
+    assert density == pytest.approx(1, abs=0.1) and coverage == pytest.approx(1 - 2**-5, abs=0.03)  # Naeem, appendix
+
+
+def test_the_bias_of_few_fakes_is_taken_out_by_the_line():
+    real, fake = (torch.randn(n, 7, generator=torch.Generator().manual_seed(n)).double() for n in (20_000, 4000))
+    g = torch.Generator().manual_seed(0)
+    few = np.mean([frechet(real, fake[torch.randperm(4000, generator=g)[:200]]) for _ in range(20)])
+    unlimited = frechet_unlimited(real, fake, [200] * 8 + [400] * 8 + [2000] * 8, g)
+    assert few > 0.1 and abs(unlimited) < few / 5  # the truth is 0
+    for sizes in ([200], [200, 5000]):
+        with pytest.raises(ValueError, match="different sizes"):
+            frechet_unlimited(real, fake, sizes, g)
+
+
+@pytest.mark.parametrize("measure", [frechet, kernel_distance, precision_recall, density_coverage])
 def test_clouds_that_cannot_be_compared_are_refused(measure):
     with pytest.raises(ValueError, match="features must be"):
         measure(torch.zeros(9, 3), torch.zeros(9, 2))

@@ -2,10 +2,11 @@
 
 from .chorales import Chorale, chorales
 from .digits import digits
+from .minilm import minilm
 from .shakespeare import shakespeare
 from .smollm import smollm2
 from .verse import verse
 
-__all__ = ["OFFLINE", "Chorale", "chorales", "digits", "shakespeare", "smollm2", "verse"]
+__all__ = ["OFFLINE", "Chorale", "chorales", "digits", "minilm", "shakespeare", "smollm2", "verse"]
 
-OFFLINE = (digits, shakespeare, chorales, smollm2)  # what set-up makes ready and every notebook may read
+OFFLINE = (digits, shakespeare, chorales, smollm2, minilm)  # what set-up makes ready and every notebook may read

@@ -90,6 +90,33 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
     return precision, (between <= radius(fake)).any(1).double().mean().item()
 
 
+def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, float]:
+    """Density: how many of the real balls hold a fake, over k. Coverage: the part of the real balls that hold any.
+
+    The balls are those of `precision_recall`, around the reals alone, so one odd fake cannot stretch a cloud (Naeem et
+    al. 2020, arXiv:2002.09797, eq. 3 and 4). Density may exceed 1: near 1 for fakes that are distributed as the reals.
+    real: (N, F), fake: (M, F). Raises ValueError as `precision_recall` does.
+    """
+    _clouds(real, fake, least=k + 1)
+    radius = torch.cdist(real, real).kthvalue(k + 1).values
+    within = (torch.cdist(real, fake) <= radius[:, None]).double()  # (N, M)
+    return within.sum(0).mean().item() / k, within.amax(1).mean().item()
+
+
+def frechet_unlimited(real: Tensor, fake: Tensor, sizes: list[int], generator: torch.Generator) -> float:
+    """What `frechet` would be of infinitely many fakes: a line through its values at several sizes, at 1 / size = 0.
+
+    Chong & Forsyth 2020, arXiv:1911.07023, section 3. sizes: how many of the fakes to draw each time, without
+    replacement. The real cloud stays whole, and with it the bias of its own size. Raises ValueError as `frechet` does,
+    and for fewer than two sizes or one beyond the number of fakes.
+    """
+    if len(set(sizes)) < 2 or max(sizes) > len(fake):
+        raise ValueError(f"give two or more different sizes, none above {len(fake)}: {sizes}")
+    draws = [fake[torch.randperm(len(fake), generator=generator)[:size]] for size in sizes]
+    values = [frechet(real, draw) for draw in draws]
+    return float(np.polyfit([1 / size for size in sizes], values, 1)[1])
+
+
 def _clouds(real: Tensor, fake: Tensor, least: int) -> None:
     if real.ndim != 2 or fake.ndim != 2 or real.size(1) != fake.size(1):
         raise ValueError(f"features must be (N, F) and (M, F), not {tuple(real.shape)} and {tuple(fake.shape)}")
