@@ -1,0 +1,922 @@
+# %% [markdown]
+# # 11 · Evaluation: how to know whether a generator is good
+#
+# *read 0 min · do 0 min · run 0 s*
+#
+# **How do you know whether a generator is good?**
+#
+# Here are three machines that write English. The *parrot* recites lines of the plays that it was given. The *mixer* takes
+# a real page and shuffles its words. The *stammerer* has one good line, and says it again and again. None of them
+# generates anything, and you would not read a second page of any of them.
+#
+# Yet each of them is better than an honest generator by some number that papers print. The parrot's samples are perfect;
+# they are Shakespeare's. The mixer has exactly the words of the real text, in exactly their shares. Each sentence of the
+# stammerer is as probable as a sentence can be. A measure is a question, and each of these three knows one question by
+# heart.
+#
+# The article that this course follows ends its evaluation with one sentence: use human judgement, BLEU, ROUGE and crowds.
+# It does not say what any of them measures, or how sure one may be of the result. This chapter does. In each section
+# there is a world whose truth we know, because we made it, and a measure that we let loose on it: what does it see, what
+# does it not see, and how wide is its interval?
+#
+# ## What you need
+#
+# Chapter 01: the KL divergence, cross-entropy. Chapter 03: nats and tokens. Chapter 08: FID, precision and recall, met
+# there in one table, and taken apart here. From statistics: a mean, a standard deviation, and that a 95 % interval is
+# one that holds the truth in 95 of 100 repetitions.
+
+# %%
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from scipy import stats
+
+from aigc import course, data, released, show
+
+device = course.start("11")
+show.style()
+rng = np.random.default_rng(course.seed())
+
+# %% [markdown]
+# ## What we will measure
+#
+# | question | measure | the truth that we know |
+# |:--|:--|:--|
+# | how surprised is it? | perplexity, bits per byte | the entropy rate of a chain that we wrote down |
+# | is it near a reference? | BLEU, ROUGE, a cosine | which of two sentences means the same |
+# | is it distributed as the real? | FID, KID, precision, recall, density, coverage | six diseases that we made |
+# | is it various, is it new? | distinct-n, self-BLEU, Vendi, the longest copy | the three machines of above |
+# | what do people say? | agreement, a ranking, a crowd | people whom we simulated |
+# | what does a model say? | its verdict, both ways round | which answer is right |
+#
+# And beside each distance stands a *floor*: what the same measure says of real data against other real data. Without
+# it a distance means nothing.
+
+# %%
+show.diagram(
+    {
+        "truth": (0, 1, "truth"),
+        "generator": (0, 0, "model"),
+        "real data": (1, 1, "truth"),
+        "samples": (1, 0, "model"),
+        "measure": (2, 0.5, "baseline"),
+        "number": (3, 0.5),
+        "interval": (4, 0.5),
+    },
+    [
+        ("truth", "real data"),
+        ("generator", "samples"),
+        ("real data", "measure"),
+        ("samples", "measure"),
+        ("measure", "number"),
+        ("number", "interval", "again"),
+    ],
+    alt="A measure sees only real data and samples, never the truth or the generator; it gives a number, and to do it "
+    "again gives an interval.",
+)
+
+# %% [markdown]
+# ## 1 · Surprise
+#
+# *How surprised should the best possible model be?* Not *not at all*: a coin surprises whoever knows all about it. Take
+# a text of five letters that has spells. In a dull spell there is `a` after `a`, and with the probability 0.05 the spell
+# ends. In a wild one any of `bcde` follows, all alike, and this too ends with the probability 0.05. Both last for 20 letters
+# on average, so half of all letters are `a`.
+#
+# *Pencil: how surprised is one who knows these rules?* Surprise is $-\log p$. In a dull spell it is
+# $-\log 0.95 = 0.05$ nats for another `a`, and $-\log(0.05/4) = 4.38$ for a change; on average 0.27. In a wild one
+# each letter has the probability $0.95/4$: about 1.44, or 3.00 for an `a`; on average 1.52. Half of the time each: 0.89
+# nats a letter. This is the **entropy rate** (熵率). No model can do better in the long run, and only the true one
+# does as well.
+#
+# The measure is the mean surprise of a model $q$ over $N$ letters, and its exponential is the **perplexity** (困惑度),
+# as if each letter had been drawn from so many equally probable ones:
+#
+# $$\mathrm{PPL} = \exp\Big(-\frac1N \sum_{t=1}^{N} \log q(x_t \mid x_{<t})\Big) \tag{11.1}$$
+#
+# The mean in it is `evaluate.text.nats_per_token`. For the chain $2.44$: of five letters it needs no more than two and a
+# half.
+#
+# *Predict 1.* We let the chain write 2,000 letters, and compute from them the mean and the usual 95 % interval, mean ± 1.96
+# standard errors. In how many of a hundred repetitions will the interval hold the truth?
+
+# %%
+P = np.full((5, 5), 0.95 / 4)  # P[i, j]: of letter j after letter i
+P[0], P[1:, 0] = [0.95] + [0.05 / 4] * 4, 0.05
+shares = np.array([0.5] + [0.125] * 4)
+assert np.allclose(P.sum(1), 1) and np.allclose(shares @ P, shares)  # they stay as they are
+rate = -(shares[:, None] * P * np.log(P)).sum()
+
+
+def write(length: int, many: int) -> np.ndarray:
+    """`many` texts of the chain, (many, length)."""
+    x, limits = np.empty((many, length), int), P.cumsum(1)
+    x[:, 0] = rng.choice(5, many, p=shares)
+    for t in range(1, length):
+        x[:, t] = (rng.random((many, 1)) > limits[x[:, t - 1], :-1]).sum(1)
+    return x
+
+
+texts = write(2001, 400)
+surprise = -np.log(P[texts[:, :-1], texts[:, 1:]])  # (400, 2000), of one who knows the chain
+print("".join("abcde"[i] for i in write(72, 1)[0]))
+print(f"entropy rate {rate:.3f} nats, perplexity {np.exp(rate):.2f} of 5")
+assert abs(surprise.mean() - rate) < 0.02
+
+# %%
+from aigc.evaluate.text import nats_per_token
+
+
+class Chain(torch.nn.Module):
+    def forward(self, ids, side=None):
+        return torch.tensor(np.log(P))[ids]  # logits (B, T, 5)
+
+
+by_library = nats_per_token(Chain(), torch.tensor(texts[0]), window=64)
+assert math.isclose(by_library, surprise[0].mean(), rel_tol=1e-9)  # (11.1) is the library's
+
+
+def covers(values: np.ndarray) -> float:
+    """In which share of the rows Student's 95 % interval of a row's mean holds the entropy rate."""
+    n = values.shape[1]
+    reach = stats.t.ppf(0.975, n - 1) * values.std(1, ddof=1) / np.sqrt(n)
+    return (abs(values.mean(1) - rate) < reach).mean()
+
+
+naive, in_pieces = covers(surprise), covers(surprise.reshape(400, 20, 100).mean(2))
+
+# %% tags=["nbval-ignore-output"]
+print(f"letter by letter: {naive:.0%} of the intervals hold the truth;  in 20 pieces: {in_pieces:.0%}")
+
+# %%
+course.expect("11.naive_cover", naive, baseline=0.95)
+assert in_pieces > 0.88
+
+# %% [markdown]
+# *Answer 1.* Not in ninety-five; in about half. The formula for the standard error counts 2,000 independent letters. But
+# surprises come in spells: of a hundred letters in one wild spell, the second to the hundredth tell little that is new. All
+# text is like that, and so are pictures by one prompt and marks by one person. The remedy is as simple as the fault: cut
+# what belongs together into pieces that are long compared with a spell (here 20 pieces of 100 letters), and take each
+# piece's mean as *one* number. We shall need it again for people.
+#
+# Now a trick that lowers no surprise and changes the number. Read the same text two letters at a time.
+
+
+# %%
+pairs = surprise[:, 0::2] + surprise[:, 1::2]  # of a pair, by the chain rule: the sum
+by_letter, by_pair = np.exp(surprise.mean()), np.exp(pairs.mean())
+print(f"perplexity: {by_letter:.2f} a letter, {by_pair:.2f} a pair")
+assert math.isclose(by_pair, by_letter**2)  # it is squared, and the model is the same
+
+# %% [markdown]
+# A perplexity without its unit says nothing, and the unit is whatever the tokenizer made. Three models of this course read
+# the same page of a play that two of them have never seen: one by letters, one by 1,001 pieces of words, and SmolLM2 by
+# 49,152 pieces. Divide by bytes, which all texts have.
+#
+# *Predict 2.* Which of the three has the highest perplexity a token? And which is the best model?
+
+# %% tags=["nbval-ignore-output"]
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel, GPT2Tokenizer, logging
+
+from aigc.codecs.text import CharCodec
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+page = data.shakespeare("test")[:1000]
+author, letters = released.load("shakespeare")
+small = GPT2LMHeadModel.from_pretrained(released.path("gpt2"))
+pieces = GPT2Tokenizer.from_pretrained(released.path("gpt2"))
+talker = AutoModelForCausalLM.from_pretrained(data.smollm2(), dtype=torch.float32).to(device)
+words = AutoTokenizer.from_pretrained(data.smollm2())
+read = {
+    "letters": (author, CharCodec(letters).encode(page), author.config.context),
+    "1,001 pieces": (lambda ids, side: small(ids).logits, pieces.encode(page.replace("\n\n", pieces.eos_token)), 128),
+    "SmolLM2": (lambda ids, side: talker(ids.to(device)).logits.cpu(), words.encode(page), 256),
+}
+found = {}
+for name, (model, ids, window) in read.items():
+    nats = nats_per_token(model, torch.tensor(ids), window)
+    found[name] = math.exp(nats), nats * len(ids) / math.log(2) / len(page.encode())
+    print(f"{name:<14}{len(ids):5} tokens, perplexity {found[name][0]:6.1f}, {found[name][1]:.2f} bits a byte")
+
+# %%
+by_token, by_byte = (sorted(found, key=lambda name: found[name][part]) for part in (0, 1))
+assert by_token == ["letters", "1,001 pieces", "SmolLM2"] and by_byte[0] == "SmolLM2"
+
+# %% [markdown]
+# *Answer 2.* SmolLM2 is the worst by perplexity and the best by bytes. (And who knows what it has read: *The Tempest*
+# is all over the web, so for SmolLM2 this page is no test at all. A perplexity also asks whether the text was held out.)
+#
+# ### Good marks and bad works, by construction
+#
+# Is a model with little surprise a good generator? Theis et al. (2016) take two models apart by hand. The first writes
+# as the true chain does in one of a hundred texts; in the others it rolls dice. A text $x$ of 500 letters has, under it,
+# *at least* the probability $0.01\,p(x)$:
+#
+# $$-\log q(x) \le -\log p(x) + \log 100 \tag{11.2}$$
+#
+# The second has 20 real texts by heart and recites one of them, and to be safe it keeps a probability of a millionth for
+# dice. (`mixture` and `parrot`, below, are both.)
+#
+# *Predict 3.* How much more surprised than the truth is each of them, in nats a letter? And of which would you take the
+# samples?
+
+# %%
+by_heart, unseen = write(501, 20), write(501, 200)
+log_p = lambda x: np.log(shares[x[:, 0]]) + np.log(P[x[:, :-1], x[:, 1:]]).sum(1)
+dice = lambda x: np.full(len(x), x.shape[1] * np.log(1 / 5))
+
+
+def mixture(x):
+    return np.logaddexp(np.log(0.01) + log_p(x), np.log(0.99) + dice(x))
+
+
+def parrot(x):
+    known = (x[:, None] == by_heart).all(2).any(1)
+    return np.where(known, np.log((1 - 1e-6) / 20), np.log(1e-6) + dice(x))
+
+
+cost = {name: -q(unseen).mean() / 501 for name, q in (("truth", log_p), ("mixture", mixture), ("parrot", parrot))}
+for name, nats in cost.items():
+    print(f"{name:<8} {nats:.2f} nats a letter")
+assert cost["mixture"] - cost["truth"] <= math.log(100) / 501 + 1e-9  # (11.2)
+assert cost["parrot"] > cost["truth"] + 0.6 and np.isin(parrot(by_heart), np.log((1 - 1e-6) / 20)).all()
+
+# %% [markdown]
+# *Answer 3.* The mixture costs less than a hundredth of a nat, which no figure with two digits shows, and 99 of a
+# hundred of its texts are noise. The parrot is a disaster by its marks, and every text of it is real. So surprise does
+# not see what a single sample looks like, and a look at samples does not see what is missing. (Mind what made it possible:
+# a bound *per text*, divided by many letters.)
+#
+# ## 2 · Against a reference
+#
+# *If there is a right answer, can one count how near a text is to it?* That is what BLEU and ROUGE do. Translators
+# invented the first, writers of summaries the second; and the whole of it is counting runs of words.
+#
+# A reference: *the sun sets behind the red clouds*. A candidate: *the sun sets behind red clouds*. Of its six words all
+# stand in the reference; of its five pairs four; of its four triples two; of its three runs of four, one. **BLEU**
+# (Papineni et al. 2002) is the geometric mean of these four precisions. A candidate of one sure word would be perfect, so
+# there is a price for being short. With $c$ words in the candidate, $r$ in the reference and precisions $p_n$:
+#
+# $$\mathrm{BLEU} = \exp\big(\min(0,\, 1 - r/c)\big)\, \Big(\prod_{n=1}^{4} p_n\Big)^{1/4} \tag{11.3}$$
+#
+# *Pencil:* $e^{1 - 7/6} = 0.846$, and $(1 \cdot 4/5 \cdot 2/4 \cdot 1/3)^{1/4} = 0.604$. So 0.511, which everybody writes
+# as 51.1. Two details: a word counts no more often than the reference has it, or *the the the the* would be excellent;
+# and for many sentences one adds up the counts first, and divides once. In code, `bleu`.
+
+
+# %%
+from collections import Counter
+
+
+def bleu(candidates: list[str], references: list[str]) -> float:
+    pairs = [(c.split(), r.split()) for c, r in zip(candidates, references, strict=True)]
+    c, r = (sum(map(len, side)) for side in zip(*pairs))
+    precisions = []
+    for n in range(1, 5):
+        grams = lambda words: Counter(zip(*(words[i:] for i in range(n))))
+        hits = sum((grams(a) & grams(b)).total() for a, b in pairs)  # no more often than the reference has it
+        precisions.append(hits / sum(max(len(a) - n + 1, 0) for a, _ in pairs))
+    return 100 * math.exp(min(0, 1 - r / c)) * math.prod(precisions) ** (1 / 4)  # (11.3)
+
+
+from sacrebleu.metrics import BLEU
+
+plain = BLEU(tokenize="none", smooth_method="none")
+two = ["the sun sets behind red clouds", "a lone duck flies over the autumn water"]
+their = ["the sun sets behind the red clouds", "one lone duck flies over the autumn water and the sky"]
+print(f"{bleu(two[:1], their[:1]):.1f}, both sentences {bleu(two, their):.1f}")
+for many in (1, 2):
+    assert math.isclose(bleu(two[:many], their[:many]), plain.corpus_score(two[:many], [their[:many]]).score)
+half = [1.0, 4 / 5, 2 / 4, 1 / 3]
+print(f"with the exponents 1/2, 1/4, ...: {84.6 * math.prod(p ** 0.5 ** (n + 1) for n, p in enumerate(half)):.1f}")
+
+# %% [markdown]
+# Equal to the digit. (The last line is a well-known book's BLEU, which weighs the four by $1/2^n$: Zhang et al. 2023,
+# section 10.7. It is another measure by the same name. A BLEU is quoted with its program and its settings, which
+# sacrebleu calls the *signature*; Post 2018.)
+#
+# **ROUGE** (Lin 2004) asks the other way round, how much *of the reference* is there. ROUGE-1 and ROUGE-2 count words and
+# pairs. ROUGE-L takes the longest common **subsequence**: words in the same order, *with gaps*. It is no substring,
+# though one often reads so. Our candidate has all its six words in the right order, so its longest common subsequence
+# is six; its longest common substring, four. With recall $R$ and precision $\pi$ of these six, $F = 2R\pi/(R + \pi)$:
+
+
+# %%
+from rouge_score import rouge_scorer
+
+
+def subsequence(a: list[str], b: list[str]) -> int:
+    best = np.zeros((len(a) + 1, len(b) + 1), int)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            best[i + 1, j + 1] = best[i, j] + 1 if x == y else max(best[i, j + 1], best[i + 1, j])
+    return best[-1, -1]
+
+
+a, b = two[0].split(), their[0].split()
+six = subsequence(a, b)
+F = 2 * (six / 7) * (six / 6) / (six / 7 + six / 6)
+theirs = rouge_scorer.RougeScorer(["rougeL"]).score(their[0], two[0])["rougeL"]
+assert six == 6 and math.isclose(F, theirs.fmeasure)
+print(f"ROUGE-L: {F:.3f}, from {six} words in order")
+
+# %% [markdown]
+# ### What is a word, in Chinese?
+#
+# Both count words, and Chinese is written without spaces. *Predict 4.* A line of Wang Bo's preface against itself, and a
+# version with three characters changed: what does each of sacrebleu's ways of cutting say, and what does rouge-score?
+
+# %%
+line, changed = "王勃在675年写下落霞与孤鹜齐飞，秋水共长天一色。", "王勃在676年写下晚霞与孤鹜同飞，秋水共长天一色。"
+cut = {
+    way: BLEU(tokenize=way, effective_order=True).sentence_score(changed, [line]).score
+    for way in ("13a", "intl", "char", "zh")
+}
+itself = rouge_scorer.RougeScorer(["rouge1"]).score("落霞与孤鹜齐飞", "落霞与孤鹜齐飞")["rouge1"].fmeasure
+print("BLEU:", ", ".join(f"{way} {score:.1f}" for way, score in cut.items()), f"  ROUGE of a line with itself: {itself:.0f}")
+assert cut["13a"] < 1 < cut["intl"] < cut["zh"] < cut["char"] and itself == 0
+
+# %% [markdown]
+# *Answer 4.* From 0 to the sixties, for the same two lines. `13a`, the default, was made for English: to it a line is one word,
+# which is wrong. `zh` cuts Chinese into characters and leaves numbers whole, `char` cuts these too, and earns a higher
+# score by it: two of three digits are right. And rouge-score deletes all that is not `a` to `z` or a digit, so that a
+# Chinese line has no words at all, and *no agreement with itself*. No error, no warning: a zero in a table.
+#
+# ### Sentences that mean the opposite
+#
+# Now the question that all this is for: does a higher score mean that it says the same? Fifteen sentences, each with a
+# paraphrase that shares few words with it and a sentence that shares nearly all, and says the opposite. We wrote them
+# to be hard, so the shares of below are no average over the world. Beside BLEU, chrF (which counts runs of letters) and
+# ROUGE-L stands the cosine of two vectors, which MiniLM makes of sentences (Reimers & Gurevych 2019): it was trained on a
+# billion pairs of sentences that belong together, and counts no words at all.
+#
+# *Predict 5.* How many of the fifteen does BLEU get right, and how many does MiniLM?
+
+# %% tags=["mine"]
+MINE = None  # or a list of (sentence, one that says the same in other words, one that says the opposite)
+PAIRS = """
+The museum is open on Mondays. | On Mondays you can visit the museum. | The museum is not open on Mondays.
+Take the pills with food. | Eat something when you swallow these tablets. | Do not take the pills with food.
+She agreed to sell the house. | She said yes to selling her home. | She refused to sell the house.
+The bridge is safe for heavy trucks. | Big lorries can cross without danger. | The bridge is unsafe for heavy trucks.
+He always arrives before nine. | You find him here by nine every day. | He never arrives before nine.
+Prices rose sharply last spring. | Spring brought much higher prices. | Prices fell sharply last spring.
+The goalkeeper saved the last shot. | The final attempt was stopped. | The goalkeeper missed the last shot.
+All passengers survived. | Nobody on board died. | No passengers survived.
+The water in this river is clean. | You can drink from this stream. | The water in this river is dirty.
+The court found him guilty. | The judges decided that he had done it. | The court found him innocent.
+You can pay with cash here. | This shop accepts coins and notes. | You cannot pay with cash here.
+The train was late. | It came after its time. | The train was early.
+My grandmother likes spicy food. | Hot dishes please my granny. | My grandmother hates spicy food.
+The battery lasts longer than a day. | One charge is enough for thirty hours. | The battery lasts less than a day.
+Turn left at the second crossing. | Go left where the next but one street crosses. | Turn right at the second crossing.
+"""
+
+# %% tags=["mine"]
+from rouge_score import rouge_scorer
+from sacrebleu.metrics import BLEU, CHRF
+from transformers import AutoModel, AutoTokenizer
+
+reads, mini = AutoTokenizer.from_pretrained(data.minilm()), AutoModel.from_pretrained(data.minilm())
+
+
+@torch.inference_mode()
+def vectors(sentences: list[str]) -> torch.Tensor:
+    """(N, 384): the mean over each sentence's tokens, not over its padding, scaled to length 1."""
+    batch = reads(sentences, padding=True, truncation=True, return_tensors="pt")
+    hidden, mask = mini(**batch).last_hidden_state, batch.attention_mask[:, :, None]
+    return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
+
+
+cosine = lambda a, b: float(torch.dot(*vectors([a, b])))
+sentence_bleu, chrf, rouge = BLEU(effective_order=True), CHRF(), rouge_scorer.RougeScorer(["rougeL"])
+MEASURES = {
+    "BLEU": lambda reference, text: sentence_bleu.sentence_score(text, [reference]).score,
+    "chrF": lambda reference, text: chrf.sentence_score(text, [reference]).score,
+    "ROUGE-L": lambda reference, text: 100 * rouge.score(reference, text)["rougeL"].fmeasure,
+    "MiniLM": lambda reference, text: 100 * cosine(reference, text),
+}
+
+# %% tags=["mine"]
+triples = [tuple(map(str.strip, row.split("|"))) for row in PAIRS.strip().splitlines()] if MINE is None else MINE
+right, means = {}, {}
+print(f"{'':<9}{'same':>6}{'opposite':>10}{'right':>8}   95 % interval")
+for name, measure in MEASURES.items():
+    scores = np.array([[measure(said, same), measure(said, opposite)] for said, same, opposite in triples])
+    right[name], means[name] = int((scores[:, 0] > scores[:, 1]).sum()), scores.mean(0)
+    low, high = stats.binomtest(right[name], len(triples)).proportion_ci(method="wilson")
+    print(f"{name:<9}{means[name][0]:6.0f}{means[name][1]:10.0f}{right[name]:4} of {len(triples):<4} {low:4.0%} to {high:.0%}")
+assert all(np.isfinite(mean).all() and mean.min() > -100 for mean in means.values()) and max(right.values()) <= len(triples)
+
+# %% tags=["nbval-ignore-output"]
+shuffled = [" ".join(rng.permutation(said.rstrip(".").split())) for said, _, _ in triples]
+salad = {n: np.mean([m(t[0], s) for t, s in zip(triples, shuffled)]) for n, m in MEASURES.items()}
+print("the sentence, shuffled:", ", ".join(f"{name} {score:.0f}" for name, score in salad.items()))
+
+# %%
+assert right["BLEU"] == right["chrF"] == right["ROUGE-L"] == 0 and right["MiniLM"] <= 3
+assert salad["BLEU"] < 40 and salad["MiniLM"] > 80
+# %% [markdown]
+# *Answer 5.* None, and as good as none. BLEU, chrF and ROUGE-L give the opposite several times the marks of the paraphrase,
+# for *not* is one word, and a paraphrase is built of others. MiniLM knows that a paraphrase is near, and it still finds
+# the opposite nearer: it has learnt which sentences stand in the same places, and a sentence and its denial do. And it is
+# fooled in a way of its own. Shuffle the words of a sentence, and its vector hardly moves, where BLEU falls at once.
+#
+# So: a score against a reference is a fair way to see whether two versions of *one* system differ, on many texts. It does
+# not say that a text is right. Put your own fifteen into `MINE`, above; the next time you meet a BLEU of 40 you will know
+# what it cannot tell.
+#
+# ## 3 · Of a distribution
+#
+# *Which measure sees which disease?* A generator of pictures has no reference to be near to: it should be *distributed* as
+# the real ones. We make six sick generators from real digits, so that we know exactly what is wrong with each:
+#
+# - **dropped**: no fours and no sevens;
+# - **copied**: the digits of the real set itself, which the others never show;
+# - **few**: a hundred digits, ten times each;
+# - **blurred**; **noisy**;
+# - **wrong mix**: each other digit is a zero or a one.
+#
+# And a **healthy** one: real digits that are not in the real set. Chapter 08 used four measures in the features of a
+# small judge; here they are again, with two more and a detector of copies. Let each real digit have a *ball*, as wide
+# as the distance to its fifth real neighbour (Kynkäänniemi et al. 2019; Naeem et al. 2020):
+#
+# - **FID** $= |\mu_1 - \mu_2|^2 + \mathrm{tr}(C_1 + C_2 - 2(C_1 C_2)^{1/2})$, of the means and covariances of the two clouds;
+# - **KID**, a mean over pairs, without bias;
+# - **precision**: the fakes that lie in some real ball; **recall**: the reals that lie in some ball *of the fakes*;
+# - **density**: in how many real balls a fake lies, over five; **coverage**: the real balls that hold a fake:
+#
+# $$\mathrm{coverage} = \frac1N \sum_{i=1}^{N} \mathbb 1\big[\exists j:\; |y_j - x_i| \le r_i\big] \tag{11.4}$$
+#
+# with reals $x_i$, their radii $r_i$ and fakes $y_j$. It is `evaluate.image.density_coverage`. *Pencil: the reals are 0, 1,
+# 2, 3 on a line, and $r = 1$ (one neighbour). The only fake is at 1.4. Which balls hold it? Those of 1 and 2: the
+# coverage is a half, and so, of four, is the precision 1.*
+
+# %%
+from aigc.evaluate.image import density_coverage, frechet, frechet_unlimited, judged
+from aigc.evaluate.image import kernel_distance, nearest, precision_recall
+
+line, fake = torch.tensor([[0.0], [1], [2], [3]]), torch.tensor([[1.4], [1.4]])
+assert density_coverage(line, fake, k=1)[1] == 0.5 and precision_recall(line, fake, k=1)[0] == 1
+digits, labels = data.digits()
+judge = released.load("judge")[0].to(device)
+features = lambda images: judged(judge, images)[0]
+order = rng.permutation(len(digits))
+real, rest = order[:2000], order[2000:]  # indices; `rest` is never shown as real
+cloud = features(digits)
+
+
+def measures(fakes: np.ndarray, seen: torch.Tensor) -> dict[str, float]:
+    """Of a thousand pictures and their features, against the 2,000 real digits."""
+    precision, recall = precision_recall(cloud[real], seen)
+    density, coverage = density_coverage(cloud[real], seen)
+    copies = (nearest(fakes, digits[real])[1] < 8).mean()  # grey levels
+    return {
+        "FID": frechet(cloud[real], seen), "KID": kernel_distance(cloud[real], seen), "precision": precision,
+        "recall": recall, "density": density, "coverage": coverage, "copies": copies,
+    }  # fmt: skip
+
+
+# %%
+from torchvision.transforms.functional import gaussian_blur
+
+some = lambda where, many: rng.choice(where, many, replace=len(where) < many)
+without = rest[~np.isin(labels[rest], (4, 7))]
+simple = rest[np.isin(labels[rest], (0, 1))]
+sample = digits[some(rest, 1000)]
+blur = gaussian_blur(torch.tensor(sample)[:, None].float(), 5, 1.0)[:, 0].round().byte().numpy()
+noise = (sample + rng.normal(0, 30, sample.shape)).clip(0, 255).astype(np.uint8)
+sick = {
+    "dropped": digits[some(without, 1000)],
+    "copied": digits[some(real, 1000)],
+    "few": digits[np.repeat(some(rest, 100), 10)],
+    "blurred": blur,
+    "noisy": noise,
+    "wrong mix": digits[np.concatenate([some(simple, 500), some(rest, 500)])],
+}
+healthy = [measures(digits[at], cloud[at]) for at in (some(rest, 1000) for _ in range(6))]
+floor = {name: np.mean([one[name] for one in healthy]) for name in healthy[0]}
+show.images(np.concatenate([images[:5] for images in sick.values()]), columns=15, alt="Five digits of each sick generator: three look like handwriting, the blurred ones are soft, the noisy ones grained.")
+
+# %% [markdown]
+# A difference counts if it is far larger than what six healthy thousands differ among themselves. For shares that is 0.08;
+# for FID 30, for KID 1,000, on this judge's scale. A `-` is *worse than healthy*, a `+` is **better than real
+# digits**, a dot is blind.
+#
+# *Predict 6.* Which disease does FID not see? And which one looks *better* than real digits?
+
+# %%
+LEAST = {"FID": 30, "KID": 1000, "precision": 0.08, "recall": 0.08, "density": 0.08, "coverage": 0.08, "copies": 0.08}
+spread = {name: np.ptp([one[name] for one in healthy]) for name in floor}
+assert all(spread[name] < 0.75 * LEAST[name] for name in floor)  # nothing healthy would be called sick
+diagnosis = {disease: measures(images, features(images)) for disease, images in sick.items()}
+table = dict.fromkeys(diagnosis, "")
+for disease, found in diagnosis.items():
+    for name, least in LEAST.items():
+        change = (found[name] - floor[name]) * (-1 if name in ("FID", "KID", "copies") else 1)
+        table[disease] += "-" if change < -least else "+" if change > least else "."
+print(f"{'':<11}" + "".join(f"{name:>10}" for name in LEAST))
+for disease, marks in table.items():
+    print(f"{disease:<11}" + "".join(f"{mark:>10}" for mark in marks))
+
+# %%
+assert table == {
+    "dropped": "--.-.-.",
+    "copied": "....++-",
+    "few": "--.-.-.",
+    "blurred": "--.---.",
+    "noisy": "------.",
+    "wrong mix": "--...-.",
+}
+assert diagnosis["copied"]["FID"] < min(one["FID"] for one in healthy)
+
+# %% [markdown]
+# *Answer 6.* FID does not see the copies; it even falls, and so does every measure that has *distance from real* for its
+# goal: there is nothing nearer to the real than the real. Density and coverage call them better than real digits that
+# were not copied. Only the last column sees them, and it looks at nothing but the nearest neighbour.
+#
+# Read the table by columns. *Precision* sees one disease of six: a blurred digit is still where digits are. *Recall* does not see a
+# wrong mix, because every kind is still there. *Coverage* and FID see the same five. So what is the use of the others?
+# They say *which* disease it is: recall down and precision not, something is missing; density down, something is
+# strange. One number says that something is wrong, and several what.
+#
+# ### FID has a size
+#
+# Two halves of the same real digits have a FID above 0, and the fewer there are, the further above (chapter 08 promised
+# to say why). Covariances of few points are too large in some directions and too small in others, and FID squares both. How
+# far above? To first order the bias is a constant over $N$. So measure at several sizes, draw a line through FID against
+# $1/N$, and read off where it meets 0 (Chong & Forsyth 2020): `evaluate.image.frechet_unlimited`.
+
+# %%
+sizes = [100, 150, 200, 300, 500, 1000, 2000]
+biased = [np.mean([frechet(cloud[real], cloud[some(rest, N)]) for _ in range(6)]) for N in sizes]
+unlimited = frechet_unlimited(cloud[real], cloud[rest], [n for n in sizes[2:] for _ in range(5)], torch.Generator().manual_seed(course.seed()))
+fig, ax = plt.subplots()
+ax.plot([1 / N for N in sizes], biased, "o-", color=show.WATER, label="real against real")
+ax.plot(0, unlimited, "D", color=show.DUSK, label="extrapolated")
+ax.set(xlabel="1 / number of digits", ylabel="FID", ylim=(0, None))
+ax.legend()
+show.figure(fig, alt="FID of real digits against real digits grows in a line with one over their number; the line meets zero near no distance at all.")
+
+# %%
+course.expect("11.fid_200", biased[2], baseline=biased[-1])
+assert all(a > b for a, b in zip(biased[1:], biased[2:])) and abs(unlimited) < biased[-1]
+
+# %% [markdown]
+# Never compare FIDs of different numbers of pictures: two hundred good ones lose against two thousand bad ones. The published
+# FID has 2,048 features, ours 64. What would 512 pictures say there? A covariance of 512 points has 511 directions; of the
+# other 1,537 it knows nothing. With $A$ and $B$ the centred clouds over $\sqrt{N-1}$, the trace in FID is the sum of the singular
+# values of $A B^\top$, a small matrix, so that we need not compute in 2,048 dimensions at all. Two clouds of the same
+# Gaussian, and one of a Gaussian that is moved by 0.1 in each direction, whose true distance is $2048 \cdot 0.1^2 = 20.5$:
+
+
+# %%
+def frechet_of_few(real, fake):
+    A, B = ((x - x.mean(0)) / math.sqrt(len(x) - 1) for x in (real, fake))
+    root = np.linalg.svd(A @ B.T, compute_uv=False).sum()
+    return ((real.mean(0) - fake.mean(0)) ** 2).sum() + (A**2).sum() + (B**2).sum() - 2 * root
+
+
+twins = [rng.normal(size=(512, 2048)) for _ in range(2)]
+little = rng.normal(size=(2, 90, 7))
+assert math.isclose(frechet_of_few(*little), frechet(*torch.tensor(little)), rel_tol=1e-6)
+same, moved = frechet_of_few(*twins), frechet_of_few(twins[0], twins[1] + 0.1)
+print(f"no difference: {same:.0f};  a difference of 20.5: {moved:.0f}")
+assert same > 50 * 20.5 and moved - same < 30
+
+# %% [markdown]
+# The floor is fifty times higher than what was to be found. FID of 512 pictures in 2,048 dimensions means nothing; ten
+# thousand is what its authors ask for, and many papers give fifty.
+#
+# ### What the features decide
+#
+# A distance between clouds sees what the features see. Take, in place of the judge, the pictures themselves, made small:
+# 7 × 7 grey values. *Which disease is worse now, blurred or the wrong mix?*
+
+# %%
+tiny = lambda images: torch.tensor(images.reshape(-1, 7, 4, 7, 4).mean((2, 4)).reshape(-1, 49))
+worse = {}
+for name, view in (("judge", features), ("7 x 7", tiny)):
+    floor_ = np.mean([frechet(view(digits[real]), view(digits[some(rest, 1000)])) for _ in range(3)])
+    worse[name] = {disease: frechet(view(digits[real]), view(sick[disease])) / floor_ for disease in ("blurred", "wrong mix")}
+    print(f"{name:<6}", ", ".join(f"{disease}: {times:.0f} floors" for disease, times in worse[name].items()))
+assert worse["judge"]["blurred"] > worse["judge"]["wrong mix"] and worse["7 x 7"]["blurred"] < worse["7 x 7"]["wrong mix"]
+# %% [markdown]
+# Through the judge the blur is worse; through 49 grey values it is hardly there, since each of them is a mean of sixteen
+# pixels already. Neither is wrong. The published FID looks through Inception, a network that learnt to tell a thousand kinds
+# of photographs apart, dogs above all, and it is used for faces, for digits and for X-rays.
+#
+# ## 4 · Variety and copying
+#
+# *Does it always say the same, and did it say it first?* Back to the three machines of the beginning. All of them, and an
+# honest model (the small GPT of chapter 03), write a page of Shakespeare. And a page of a play that no model has seen is
+# the floor.
+#
+# - **distinct-2** (Li et al. 2016): of all pairs of words, the share that is different;
+# - **self-BLEU** (Zhu et al. 2018): the BLEU of each line with all others as its references;
+# - the **Vendi score** (Friedman & Dieng 2023): how many lines that are altogether unlike would be as various. With the
+#   eigenvalues $\lambda_i$ of $K/N$, where $K$ holds the similarities of $N$ lines and has ones on its diagonal,
+#
+# $$\mathrm{Vendi} = \exp\Big(-\sum_i \lambda_i \log \lambda_i\Big) \tag{11.5}$$
+#
+#   which is `evaluate.variety.vendi`. *Pencil: six lines, two kinds, three times each. $K/6$ has the eigenvalues
+#   1/2, 1/2 and zeros, and the score is 2*;
+# - the **longest copy**: the most letters in a row that stand in the training plays.
+#
+# *Predict 7.* Which of the five pages has the highest share of different pairs of words: the real one?
+
+# %%
+from aigc import sample
+from aigc.codecs.text import CharCodec
+from aigc.evaluate.variety import distinct, longest_copy, self_bleu, vendi
+
+kinds = np.repeat([0, 1], 3)
+assert math.isclose(vendi((kinds[:, None] == kinds).astype(float)), 2)  # as by hand
+plays, unheard = data.shakespeare(), data.shakespeare("test")
+lines = lambda text: [line for line in text.splitlines() if len(line.split()) > 3]
+codec, start = CharCodec(letters), "\n\n"
+drawn = sample.tokens(author, torch.tensor([codec.encode(start)]), 1400, temperature=0.9, generator=torch.Generator().manual_seed(course.seed()))
+written = codec.decode([int(letter) for letter in drawn])
+real_lines = lines(unheard)[:200]
+bag = rng.permutation(" ".join(real_lines[30:60]).split())
+known = lines(plays)
+pages = {
+    "held out": real_lines[:30],
+    "model": lines(written)[:30],
+    "parrot": [known[i] for i in rng.choice(len(known), 30, replace=False)],
+    "mixer": [" ".join(part) for part in np.array_split(bag, 30)],
+    "stammerer": [known[int(rng.integers(len(known)))]] * 30,
+}
+assert min(map(len, pages.values())) == 30
+
+# %% tags=["nbval-ignore-output"]
+seen = {}
+print(f"{'':<11}{'surprise':>9}{'distinct-2':>12}{'self-BLEU':>11}{'Vendi':>7}{'longest copy':>14}")
+for name, page in pages.items():
+    text, v = "\n".join(page)[:600], vectors(page)
+    ids = words.encode(text)
+    nats = nats_per_token(read["SmolLM2"][0], torch.tensor(ids), 512) * (len(ids) - 1)
+    seen[name] = {
+        "surprise": nats / math.log(2) / len(text), "distinct": distinct(" ".join(page).split()[:150], 2),
+        "self-BLEU": self_bleu(page), "Vendi": vendi((v @ v.T).double().fill_diagonal_(1).numpy()),
+        "copy": len(longest_copy(text, plays)),
+    }  # fmt: skip
+    print(f"{name:<11}" + "{:9.2f}{:12.2f}{:11.1f}{:7.1f}{:14}".format(*seen[name].values()))
+
+# %%
+held = seen["held out"]
+for name in ("model", "parrot", "mixer"):  # various, like the real page; the parrot's copy and the mixer's surprise show
+    assert seen[name]["distinct"] > 0.9 and abs(seen[name]["self-BLEU"] - held["self-BLEU"]) < 6
+    assert abs(seen[name]["Vendi"] - held["Vendi"]) < 6
+assert seen["stammerer"]["Vendi"] < 1.01 and seen["stammerer"]["self-BLEU"] > 99.9 and seen["stammerer"]["distinct"] < 0.2
+assert seen["parrot"]["copy"] > 35 > max(seen[name]["copy"] for name in ("held out", "model", "mixer"))
+assert seen["mixer"]["surprise"] > held["surprise"] + 0.7 and seen["stammerer"]["surprise"] < held["surprise"] - 0.7
+
+# %% [markdown]
+# *Answer 7.* Not the real one: nearly all pairs are different everywhere, and to a page of this length the parrot and
+# the mixer are as various as Shakespeare. Three measures of variety agree, and all three see one liar of three, the
+# stammerer. The parrot is caught by the longest copy alone: two lines of a play that nobody has copied share a dozen letters with other
+# plays, and it shares whole lines. The mixer is caught by surprise alone. And mind the stammerer's: it is the *lowest*
+# of all. Were surprise the only measure, or variety, or novelty, one of the three would win.
+#
+# That is the method of this chapter. Before you trust a measure, build somebody who cheats it; and put beside it a
+# measure that this one cannot cheat.
+#
+# %% [markdown]
+# ## 5 · People
+#
+# *How many people have to be asked?* More than one thinks, and it can be computed before the first is asked. The surest question is the
+# smallest: two works side by side, *which is better?* Marks from 1 to 5 mean something else to everybody; a choice
+# between two does not. Mix the order, hide who made what, never choose the examples.
+#
+# Say that machine A is truly preferred in 60 of a hundred pairs. With $n$ judgements the share that we find has a
+# standard deviation of about $\sqrt{p(1-p)/n}$. To tell $p$ from a coin in 80 of a hundred such studies, with a test at 5 %, needs about
+#
+# $$n = \left(\frac{1.96 \cdot 0.5 + 0.84 \sqrt{p(1-p)}}{p - 0.5}\right)^2 \tag{11.6}$$
+#
+# *Pencil: for $p = 0.6$, $(0.98 + 0.41)^2/0.01$, which is 194.* For 0.55 it is nearly 800. In code, `judgements`.
+#
+# *Predict 8.* A study with 30 judgements: how often does it find that A is better?
+
+
+# %%
+def judgements(p: float) -> float:
+    return ((1.96 * 0.5 + 0.8416 * math.sqrt(p * (1 - p))) / (p - 0.5)) ** 2  # (11.6)
+
+
+def power(p: float, n: int, studies: int = 4000) -> float:
+    """In which share of the studies Wilson's interval excludes one half, on the right side."""
+    low = [stats.binomtest(k, n).proportion_ci(method="wilson").low for k in range(n + 1)]
+    return float((np.array(low)[rng.binomial(n, p, studies)] > 0.5).mean())
+
+
+for p in (0.6, 0.7):
+    n = round(judgements(p))
+    print(f"{p:.0%} prefer A: ask {n};  found in {power(p, n):.0%} of the studies with {n}, in {power(p, 30):.0%} with 30")
+    assert abs(power(p, n) - 0.8) < 0.05
+
+# %% [markdown]
+# *Answer 8.* In fewer than one study of five, and a preference of 60 % is what separates many published systems. The other
+# four studies report *no significant difference*, which is then read as *no difference*.
+#
+# ### Twelve people are not 240 judgements
+#
+# Twelve people give twenty judgements each. They differ in taste: one leans to A throughout, another to B. *Predict 9.* As
+# in section 1: how often does the interval of 240 independent judgements hold the true share?
+
+# %%
+studies = 2000
+taste = rng.normal(0, 1, (studies, 12))  # in logits; the true share is one half, by symmetry
+shares_ = rng.binomial(20, 1 / (1 + np.exp(-taste))) / 20  # of each person
+pooled = np.array([stats.binomtest(k, 240).proportion_ci(method="wilson") for k in range(241)])
+low, high = pooled[(20 * shares_).sum(1).round().astype(int)].T
+by_judgement = ((low <= 0.5) & (0.5 <= high)).mean()
+reach = stats.t.ppf(0.975, 11) * shares_.std(1, ddof=1) / np.sqrt(12)
+by_person = (abs(shares_.mean(1) - 0.5) <= reach).mean()
+
+# %% tags=["nbval-ignore-output"]
+print(f"240 judgements: {by_judgement:.0%} of the intervals hold the truth;  12 people: {by_person:.0%}")
+
+# %%
+course.expect("11.people_cover", by_judgement, baseline=0.95)
+assert abs(by_person - 0.95) < 3 * math.sqrt(0.95 * 0.05 / studies)  # within the error of 2,000 studies
+
+# %% [markdown]
+# *Answer 9.* In two of three. It is the same fault, and the same remedy: one number a person, and Student's interval over twelve of
+# them covers at its rate. So ask more people, and each of them less.
+#
+# ### Do they agree, and who is right?
+#
+# Agreement (一致性) has to be told from chance. Two people who mark one text in twenty as bad, each at
+# random, agree on nine in ten. **Krippendorff's alpha** compares the disagreement $D_o$ that is observed within items with that
+# $D_e$ of all marks, whoever gave them to whatever:
+#
+# $$\alpha = 1 - \frac{D_o}{D_e} \tag{11.7}$$
+#
+# It is `evaluate.human.alpha`. *Pencil: ten texts, two people; the first finds texts 1 bad, the second text 2, and both find
+# eight good. They agree on 8 of 10. Of all 20 marks 2 are bad, so that two marks taken at random differ with the probability
+# $2 \cdot 2 \cdot 18/(20 \cdot 19) = 0.189$; observed, 0.2. So $\alpha = 1 - 0.2/0.189 < 0$: no better than chance.*
+#
+# And a crowd (众包) has people who do not read, and some who click the wrong way round, by mistake or for fun. A vote
+# counts them all alike. Dawid & Skene (1979) ask instead: if we knew the truth, we could count how often each worker errs, and
+# of what kind; and if we knew that, we could weigh their votes, by Bayes' formula (chapter 02). Neither is known, so begin with the
+# votes and take turns: `evaluate.human.dawid_skene`. *Predict 10.* Seven workers, one of them always contrary and three who
+# toss coins. How many of 300 labels does the vote get right, and how many this?
+
+# %%
+from aigc.evaluate.human import alpha, bradley_terry, dawid_skene
+
+first, second = np.eye(10)[:2]
+assert (first == second).mean() == 0.8 and math.isclose(alpha(np.stack([first, second])), 1 - 0.2 / (72 / 380))
+truth = rng.integers(2, size=300)
+honest = rng.random((300, 7)) < [0.9, 0.85, 0.8, 0.5, 0.5, 0.5, 0.1]
+labels_ = np.where(honest, truth[:, None], 1 - truth[:, None])
+belief, confusion = dawid_skene(labels_, classes=2)
+vote, weighed = ((labels_.mean(1) > 0.5) == truth).mean(), (belief.argmax(1) == truth).mean()
+print(f"agreement of the seven: alpha {alpha(labels_.T):.2f}")
+print(f"right: by votes {vote:.0%}, by Dawid and Skene {weighed:.0%}")
+print("how often each is right, as found without the truth:", (confusion[:, [0, 1], [0, 1]].mean(1)).round(2).tolist())
+assert weighed > vote + 0.05 and confusion[6, 0, 0] < 0.3
+
+# %% [markdown]
+# *Answer 10.* The vote errs on every fifth or sixth; the other finds out, without one true label, who reads, who sleeps and who lies, and *uses the
+# liar*: somebody who is wrong nine times of ten says as much as one who is right nine times of ten. It cannot do wonders:
+# where most of a crowd errs in the same way, that is the truth to it (a test of the library shows it).
+#
+# ### A ranking with intervals
+#
+# Four machines, and people who compared two of them at a time. Bradley & Terry (1952) give each a strength $s$, so that
+#
+# $$P(i \text{ beats } j) = \frac{1}{1 + e^{-(s_i - s_j)}} \tag{11.8}$$
+#
+# and take the strengths that make all the choices most probable: `evaluate.human.bradley_terry`. The same formula ranks
+# players of chess, and chatbots on public boards. The curvature of the likelihood gives the interval.
+
+# %%
+strength = np.array([0.8, 0.1, -0.1, -0.8])
+chance = 1 / (1 + np.exp(strength[None, :] - strength[:, None]))
+first = np.triu(rng.binomial(40, chance), 1)
+wins = first + np.tril(40 - first.T, -1)  # forty judgements of each pair
+found, covariance = bradley_terry(wins)
+expected = (wins + wins.T) * (1 / (1 + np.exp(found[None, :] - found[:, None])))
+assert np.allclose(expected.sum(1) - expected.diagonal(), wins.sum(1))  # the maximum: won as often as expected
+width = 1.96 * np.sqrt(np.diag(covariance))
+fig, ax = plt.subplots(figsize=(6.4, 2.4))
+ax.errorbar(found, range(4), xerr=width, fmt="o", color=show.SUNSET, label="found, 95 %")
+ax.plot(strength, range(4), "D", mfc="none", color=show.DUSK, label="true")
+ax.set(yticks=range(4), yticklabels=["A", "B", "C", "D"], xlabel="strength, logits")
+ax.legend(loc="upper right")
+show.figure(fig, alt="Strengths of four machines with their intervals, and the true ones as open diamonds: A is first and D last, B and C overlap.")
+
+# %%
+gap = lambda i, j: (found[i] - found[j]) / math.sqrt(covariance[i, i] + covariance[j, j] - 2 * covariance[i, j])
+assert gap(0, 3) > 1.96 and np.argmax(found) == 0 and np.argmin(found) == 3
+
+# %% [markdown]
+# A is first and D is last, and about B and C 240 judgements say nothing. A ranking without intervals would put one of them
+# before the other.
+#
+# %% [markdown]
+# ## 6 · A model as judge
+#
+# *Why not ask a language model?* It never sleeps, costs little, and is asked by half of all papers today (Zheng et al. 2023).
+# But a judge who prefers whoever speaks first is no judge. We give SmolLM2 sixteen questions with a right and a wrong answer, each in
+# both orders, and read how much more probable it finds *A* than *B* as its next word.
+#
+# *Predict 11.* In how many of the 32 cases does it say A?
+
+# %%
+QUESTIONS = """
+What is the capital of France? | Paris | London
+How many legs has a spider? | eight | six
+Which planet is closest to the sun? | Mercury | Saturn
+What do bees make? | honey | milk
+Which is larger, the sun or the moon? | the sun | the moon
+Who wrote Romeo and Juliet? | Shakespeare | Newton
+What is frozen water called? | ice | steam
+In which country is Tokyo? | Japan | Brazil
+What colour is a ripe banana? | yellow | blue
+How many days has a week? | seven | nine
+Which animal barks? | a dog | a cat
+What is 2 + 2? | 4 | 7
+What do you use to cut paper? | scissors | a spoon
+Where do fish live? | in water | in trees
+Which month comes after March? | April | July
+What is the opposite of hot? | cold | loud
+"""
+exam = [tuple(map(str.strip, row.split("|"))) for row in QUESTIONS.strip().splitlines()]
+words.padding_side = "left"
+A, B = (words.encode(letter)[0] for letter in "AB")
+chat = lambda text: words.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
+
+
+@torch.inference_mode()
+def prefers_first(cases: list[tuple[str, str, str]]) -> np.ndarray:
+    """log p(A) - log p(B) of SmolLM2's verdict on (question, first answer, second answer)."""
+    asked = [chat(f"Question: {q}\nA: {a}\nB: {b}\nWhich answer is right? Say A or B.") for q, a, b in cases]
+    batch = words(asked, return_tensors="pt", padding=True).to(device)
+    places = (batch.attention_mask.cumsum(1) - 1).clamp(min=0)
+    logits = talker(**batch, position_ids=places, logits_to_keep=1).logits[:, -1].cpu()
+    return (logits[:, A] - logits[:, B]).numpy()
+
+
+# %% tags=["nbval-ignore-output"]
+right_first = prefers_first(exam)
+wrong_first = prefers_first([(q, no, yes) for q, yes, no in exam])
+says_A = np.concatenate([right_first > 0, wrong_first > 0]).mean()
+alone, both = np.mean([right_first > 0, wrong_first < 0]), (right_first - wrong_first > 0).mean()
+print(f"says A: {says_A:.0%};  right, one order {alone:.0%}, both orders together {both:.0%}")
+
+# %%
+course.expect("11.says_A", says_A, baseline=0.5)
+assert 0.3 < alone < 0.7 and both < 0.8
+
+# %% [markdown]
+# *Answer 11.* In nearly all of them. To *show the right one first* makes it look like a master, to show it second like a fool. Ask
+# both ways round and take the difference, and the bias is gone. What remains is what it knows about the question, and
+# that is not much: this judge of 135 million numbers reads the letters, not the answers.
+#
+# Length: the same answers, one of them in a long sentence that adds nothing. Whoever watches large judges finds that they like long answers.
+# *Predict 12.* And this one?
+
+# %% tags=["nbval-ignore-output"]
+LONG = "It is well known, and everybody who has thought about it will agree, that the answer is "
+fair = lambda cases: prefers_first(cases) - prefers_first([(q, b, a) for q, a, b in cases])  # both orders
+long_right = (fair([(q, LONG + yes, no) for q, yes, no in exam]) > 0).mean()
+long_wrong = (fair([(q, yes, LONG + no) for q, yes, no in exam]) > 0).mean()
+print(f"right, if the right answer is long: {long_right:.0%};  if the wrong one is: {long_wrong:.0%}")
+
+
+@torch.inference_mode()
+def surprise_of(question: str, answer: str) -> np.ndarray:
+    """-log p of each token of the answer, after the question."""
+    asked, told = words.encode(chat(question)), words.encode(answer)
+    logits = talker(torch.tensor([asked + told]).to(device)).logits[0, len(asked) - 1 : -1].cpu()
+    return -logits.log_softmax(-1).gather(1, torch.tensor(told)[:, None]).squeeze(1).numpy()
+
+
+short = {answer: surprise_of(q, answer) for q, yes, no in exam for answer in (yes, no)}
+long = {answer: surprise_of(q, LONG + answer) for q, yes, no in exam for answer in (yes, no)}
+by = {}
+for way in (np.sum, np.mean):
+    beats = lambda mine, theirs: float(np.mean([way(mine[yes]) < way(theirs[no]) for _, yes, no in exam]))
+    by[way.__name__] = beats(short, short), beats(long, short), beats(short, long)
+    print(f"by the {way.__name__:<5} of its surprise: right {by[way.__name__][0]:.0%}; long right {by[way.__name__][1]:.0%}, long wrong {by[way.__name__][2]:.0%}")
+
+# %%
+assert long_right < 0.2 and long_wrong > 0.8  # whichever answer is short wins
+assert by["sum"][0] > 0.6 and by["sum"][1] < 0.2 and by["sum"][2] > 0.8
+assert by["mean"][1] > 0.8 and by["mean"][2] < 0.4
+
+# %% [markdown]
+# *Answer 12.* The short one wins, right or wrong: here the bias is the other way than in large judges, which is worth remembering.
+# You cannot correct a bias that you have not measured on *your* judge. It helps to ask differently: not for a verdict, but how surprised
+# the model is by each answer. By the sum of its surprise it finds four of five. But a sum likes short answers, for each word costs
+# something, and a mean likes long ones, whose easy words dilute the hard one; both are as blind as before. Only answers
+# of equal length can be compared so.
+#
+# So a model as judge is an instrument like the others: swap, pad, and measure it where the truth is known, before you let it judge
+# where it is not.
