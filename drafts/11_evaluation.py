@@ -183,7 +183,7 @@ from aigc.codecs.text import CharCodec
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
-page = data.shakespeare("test")[:1000]
+page = data.shakespeare("test")[:700]
 author, letters = released.load("shakespeare")
 small = GPT2LMHeadModel.from_pretrained(released.path("gpt2"))
 pieces = GPT2Tokenizer.from_pretrained(released.path("gpt2"))
@@ -336,7 +336,8 @@ cut = {
     for way in ("13a", "intl", "char", "zh")
 }
 itself = rouge_scorer.RougeScorer(["rouge1"]).score("落霞与孤鹜齐飞", "落霞与孤鹜齐飞")["rouge1"].fmeasure
-print("BLEU:", ", ".join(f"{way} {score:.1f}" for way, score in cut.items()), f"  ROUGE of a line with itself: {itself:.0f}")
+print("BLEU:", ", ".join(f"{way} {score:.1f}" for way, score in cut.items()))
+print(f"ROUGE of a line with itself: {itself:.0f}")
 assert cut["13a"] < 1 < cut["intl"] < cut["zh"] < cut["char"] and itself == 0
 
 # %% [markdown]
@@ -408,8 +409,9 @@ for name, measure in MEASURES.items():
     scores = np.array([[measure(said, same), measure(said, opposite)] for said, same, opposite in triples])
     right[name], means[name] = int((scores[:, 0] > scores[:, 1]).sum()), scores.mean(0)
     low, high = stats.binomtest(right[name], len(triples)).proportion_ci(method="wilson")
-    print(f"{name:<9}{means[name][0]:6.0f}{means[name][1]:10.0f}{right[name]:4} of {len(triples):<4} {low:4.0%} to {high:.0%}")
-assert all(np.isfinite(mean).all() and mean.min() > -100 for mean in means.values()) and max(right.values()) <= len(triples)
+    same, opposite = means[name]
+    print(f"{name:<9}{same:6.0f}{opposite:10.0f}{right[name]:4} of {len(triples):<4}{low:4.0%} to {high:.0%}")
+    assert -100.1 <= means[name].min() <= means[name].max() <= 100.1  # a percentage, or a cosine
 
 # %% tags=["nbval-ignore-output"]
 shuffled = [" ".join(rng.permutation(said.rstrip(".").split())) for said, _, _ in triples]
@@ -501,7 +503,11 @@ sick = {
 }
 healthy = [measures(digits[at], cloud[at]) for at in (some(rest, 1000) for _ in range(6))]
 floor = {name: np.mean([one[name] for one in healthy]) for name in healthy[0]}
-show.images(np.concatenate([images[:5] for images in sick.values()]), columns=15, alt="Five digits of each sick generator: three look like handwriting, the blurred ones are soft, the noisy ones grained.")
+show.images(
+    np.concatenate([pictures[:5] for pictures in sick.values()]),
+    columns=15,
+    alt="Five digits of each sick generator. Four look like handwriting, the blurred ones soft, the noisy ones grained.",
+)
 
 # %% [markdown]
 # A difference counts if it is far larger than what six healthy thousands differ among themselves. For shares that is
@@ -555,13 +561,17 @@ assert diagnosis["copied"]["FID"] < min(one["FID"] for one in healthy)
 # %%
 sizes = [100, 150, 200, 300, 500, 1000, 2000]
 biased = [np.mean([frechet(cloud[real], cloud[some(rest, N)]) for _ in range(6)]) for N in sizes]
-unlimited = frechet_unlimited(cloud[real], cloud[rest], [n for n in sizes[2:] for _ in range(5)], torch.Generator().manual_seed(course.seed()))
+dice = torch.Generator().manual_seed(course.seed())
+unlimited = frechet_unlimited(cloud[real], cloud[rest], sizes[2:] * 5, dice)
 fig, ax = plt.subplots()
 ax.plot([1 / N for N in sizes], biased, "o-", color=show.WATER, label="real against real")
 ax.plot(0, unlimited, "D", color=show.DUSK, label="extrapolated")
 ax.set(xlabel="1 / number of digits", ylabel="FID", ylim=(0, None))
 ax.legend()
-show.figure(fig, alt="FID of real digits against real digits grows in a line with one over their number; the line meets zero near no distance at all.")
+show.figure(
+    fig,
+    alt="FID of real digits against other real ones grows with one over their number; at infinitely many it is small.",
+)
 
 # %%
 course.expect("11.fid_200", biased[2], baseline=biased[-1])
@@ -604,9 +614,11 @@ tiny = lambda images: torch.tensor(images.reshape(-1, 7, 4, 7, 4).mean((2, 4)).r
 worse = {}
 for name, view in (("judge", features), ("7 x 7", tiny)):
     floor_ = np.mean([frechet(view(digits[real]), view(digits[some(rest, 1000)])) for _ in range(3)])
-    worse[name] = {disease: frechet(view(digits[real]), view(sick[disease])) / floor_ for disease in ("blurred", "wrong mix")}
-    print(f"{name:<6}", ", ".join(f"{disease}: {times:.0f} floors" for disease, times in worse[name].items()))
-assert worse["judge"]["blurred"] > worse["judge"]["wrong mix"] and worse["7 x 7"]["blurred"] < worse["7 x 7"]["wrong mix"]
+    for disease in ("blurred", "wrong mix"):
+        worse[name, disease] = frechet(view(digits[real]), view(sick[disease])) / floor_
+        print(f"{name:<6} {disease:<10} {worse[name, disease]:3.0f} floors")
+assert worse["judge", "blurred"] > worse["judge", "wrong mix"]
+assert worse["7 x 7", "blurred"] < worse["7 x 7", "wrong mix"]
 # %% [markdown]
 # Through the judge the blur is worse; through 49 grey values it is hardly there, since each of them is a mean of
 # sixteen pixels already. Neither is wrong. The published FID looks through Inception, a network that learnt to tell a
@@ -640,8 +652,9 @@ kinds = np.repeat([0, 1], 3)
 assert math.isclose(vendi((kinds[:, None] == kinds).astype(float)), 2)  # as by hand
 plays, unheard = data.shakespeare(), data.shakespeare("test")
 lines = lambda text: [line for line in text.splitlines() if len(line.split()) > 3]
-codec, start = CharCodec(letters), "\n\n"
-drawn = sample.tokens(author, torch.tensor([codec.encode(start)]), 1400, temperature=0.9, generator=torch.Generator().manual_seed(course.seed()))
+codec = CharCodec(letters)
+dice = torch.Generator().manual_seed(course.seed())
+drawn = sample.tokens(author, torch.tensor([codec.encode("\n\n")]), 1400, temperature=0.9, generator=dice)
 written = codec.decode([int(letter) for letter in drawn])
 real_lines = lines(unheard)[:200]
 bag = rng.permutation(" ".join(real_lines[30:60]).split())
@@ -659,7 +672,7 @@ assert min(map(len, pages.values())) == 30
 seen = {}
 print(f"{'':<11}{'surprise':>9}{'distinct-2':>12}{'self-BLEU':>11}{'Vendi':>7}{'longest copy':>14}")
 for name, page in pages.items():
-    text, v = "\n".join(page)[:600], vectors(page)
+    text, v = "\n".join(page)[:400], vectors(page)
     ids = words.encode(text)
     nats = nats_per_token(read["SmolLM2"][0], torch.tensor(ids), 512) * (len(ids) - 1)
     seen[name] = {
@@ -674,9 +687,10 @@ held = seen["held out"]
 for name in ("model", "parrot", "mixer"):  # various, like the real page; the parrot's copy and the mixer's surprise show
     assert seen[name]["distinct"] > 0.9 and abs(seen[name]["self-BLEU"] - held["self-BLEU"]) < 6
     assert abs(seen[name]["Vendi"] - held["Vendi"]) < 6
-assert seen["stammerer"]["Vendi"] < 1.01 and seen["stammerer"]["self-BLEU"] > 99.9 and seen["stammerer"]["distinct"] < 0.2
+same = seen["stammerer"]
+assert same["Vendi"] < 1.01 and same["self-BLEU"] > 99.9 and same["distinct"] < 0.2
 assert seen["parrot"]["copy"] > 35 > max(seen[name]["copy"] for name in ("held out", "model", "mixer"))
-assert seen["mixer"]["surprise"] > held["surprise"] + 0.7 and seen["stammerer"]["surprise"] < held["surprise"] - 0.7
+assert seen["mixer"]["surprise"] > held["surprise"] + 0.3 > same["surprise"] + 1
 
 # %% [markdown]
 # *Answer 7.* Not the real one: nearly all pairs are different everywhere, and to a page of this length the parrot and
@@ -719,7 +733,7 @@ def power(p: float, n: int, studies: int = 4000) -> float:
 
 for p in (0.6, 0.7):
     n = round(judgements(p))
-    print(f"{p:.0%} prefer A: ask {n};  found in {power(p, n):.0%} of the studies with {n}, in {power(p, 30):.0%} with 30")
+    print(f"{p:.0%} prefer A: ask {n}, found in {power(p, n):.0%} of the studies; ask 30: {power(p, 30):.0%}")
     assert abs(power(p, n) - 0.8) < 0.05
 
 # %% [markdown]
@@ -815,7 +829,9 @@ ax.errorbar(found, range(4), xerr=width, fmt="o", color=show.SUNSET, label="foun
 ax.plot(strength, range(4), "D", mfc="none", color=show.DUSK, label="true")
 ax.set(yticks=range(4), yticklabels=["A", "B", "C", "D"], xlabel="strength, logits")
 ax.legend(loc="upper right")
-show.figure(fig, alt="Strengths of four machines with their intervals, and the true ones as open diamonds: A is first and D last, B and C overlap.")
+show.figure(
+    fig, alt="Four machines with intervals, and their true strengths as open diamonds: A first, D last, B and C overlap."
+)
 
 # %%
 gap = lambda i, j: (found[i] - found[j]) / math.sqrt(covariance[i, i] + covariance[j, j] - 2 * covariance[i, j])
@@ -942,7 +958,8 @@ What is the opposite of hot? | cold | loud
 exam = [tuple(map(str.strip, row.split("|"))) for row in QUESTIONS.strip().splitlines()]
 words.padding_side = "left"
 A, B = (words.encode(letter)[0] for letter in "AB")
-chat = lambda text: words.apply_chat_template([{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True)
+said_by_user = lambda text: [{"role": "user", "content": text}]
+chat = lambda text: words.apply_chat_template(said_by_user(text), tokenize=False, add_generation_prompt=True)
 
 
 @torch.inference_mode()
@@ -981,22 +998,34 @@ long_right = (fair([(q, LONG + yes, no) for q, yes, no in exam]) > 0).mean()
 long_wrong = (fair([(q, yes, LONG + no) for q, yes, no in exam]) > 0).mean()
 print(f"right, if the right answer is long: {long_right:.0%};  if the wrong one is: {long_wrong:.0%}")
 
+# %%
+from torch.nn.utils.rnn import pad_sequence
+
 
 @torch.inference_mode()
-def surprise_of(question: str, answer: str) -> np.ndarray:
-    """-log p of each token of the answer, after the question."""
-    asked, told = words.encode(chat(question)), words.encode(answer)
-    logits = talker(torch.tensor([asked + told]).to(device)).logits[0, len(asked) - 1 : -1].cpu()
-    return -logits.log_softmax(-1).gather(1, torch.tensor(told)[:, None]).squeeze(1).numpy()
+def surprises(answers: list[tuple[str, str]]) -> list[np.ndarray]:
+    """For each (question, answer) -log p of each token of the answer."""
+    asked, told = zip(*((words.encode(chat(q)), words.encode(answer)) for q, answer in answers))
+    rows = [torch.tensor(q + answer) for q, answer in zip(asked, told)]
+    logits = talker(pad_sequence(rows, batch_first=True).to(device)).logits.cpu()  # what is behind changes nothing
+    return [
+        -row[len(q) - 1 : len(q) + len(answer) - 1].log_softmax(-1).gather(1, torch.tensor(answer)[:, None]).numpy()
+        for row, q, answer in zip(logits, asked, told)
+    ]
 
 
-short = {answer: surprise_of(q, answer) for q, yes, no in exam for answer in (yes, no)}
-long = {answer: surprise_of(q, LONG + answer) for q, yes, no in exam for answer in (yes, no)}
+both_answers = [(q, answer) for q, *two in exam for answer in two]  # right, wrong, right, wrong, ...
+short = surprises(both_answers)
+long = surprises([(q, LONG + answer) for q, answer in both_answers])
 by = {}
 for way in (np.sum, np.mean):
-    beats = lambda mine, theirs: float(np.mean([way(mine[yes]) < way(theirs[no]) for _, yes, no in exam]))
-    by[way.__name__] = beats(short, short), beats(long, short), beats(short, long)
-    print(f"by the {way.__name__:<5} of its surprise: right {by[way.__name__][0]:.0%}; long right {by[way.__name__][1]:.0%}, long wrong {by[way.__name__][2]:.0%}")
+    s, l = (np.array([way(one) for one in some_]) for some_ in (short, long))
+    by[way.__name__] = [(s[::2] < s[1::2]).mean(), (l[::2] < s[1::2]).mean(), (s[::2] < l[1::2]).mean()]
+
+# %% tags=["nbval-ignore-output"]
+print(f"{'right':<26}both short   long right   long wrong")
+for way, shares_right in by.items():
+    print(f"by the {way:<5} of surprise  " + "".join(f"{share:13.0%}" for share in shares_right))
 
 # %%
 assert long_right < 0.2 and long_wrong > 0.8  # whichever answer is short wins
@@ -1017,10 +1046,10 @@ assert by["mean"][1] > 0.8 and by["mean"][2] < 0.4
 #
 # *Which differences between the machines of this course are real?* Everything that the earlier chapters ship, once
 # through one table: two models of Shakespeare, three that draw digits, one that sings. Each number has its interval and
-# its floor, and the intervals are made of what is independent: pages, batches of a hundred digits, whole chorales.
+# its floor, and the intervals are made of what is independent: pages, batches of eighty digits, whole chorales.
 #
-# *Predict 13.* Five comparisons: the letters against the pieces of words (bits a byte); GAN against flow, GAN against
-# VAE (KID), GAN against flow (labels); the choir against Bach (parallels). Which of the five are real?
+# *Predict 13.* Five comparisons: letters against pieces of words (bits a byte); GAN against VAE, GAN against flow (how
+# many are read as what was asked for); GAN against flow (KID); the choir against Bach (parallels). Which are real?
 
 # %%
 from aigc.codecs import images, notes
@@ -1033,34 +1062,36 @@ def mean_and_reach(values) -> tuple[float, float]:
     return values.mean(), stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
 
 
-starts = np.linspace(0, len(unheard) - 500, 10).astype(int)
+starts = np.linspace(0, len(unheard) - 500, 8).astype(int)
 excerpts = [unheard[i : i + 500] for i in starts]
 bits = {}
-for name, encode in (("letters", codec.encode), ("1,001 pieces", lambda text: pieces.encode(text.replace("\n\n", pieces.eos_token)))):
+by_pieces = lambda text: pieces.encode(text.replace("\n\n", pieces.eos_token))
+for name, encode in (("letters", codec.encode), ("1,001 pieces", by_pieces)):
     model, _, window = read[name]
-    cost_of = lambda ids: nats_per_token(model, torch.tensor(ids), window) * len(ids) / math.log(2)
-    bits[name] = np.array([cost_of(encode(text)) / len(text.encode()) for text in excerpts])
+    coded = [torch.tensor(encode(text)) for text in excerpts]
+    nats = [nats_per_token(model, ids, window) * len(ids) for ids in coded]
+    bits[name] = np.array(nats) / math.log(2) / [len(text.encode()) for text in excerpts]
 paired = mean_and_reach(bits["1,001 pieces"] - bits["letters"])  # page by page: hard pages are hard for both
 
 # %%
 dice_ = torch.Generator().manual_seed(course.seed())
-wanted = torch.randint(10, (500,), generator=dice_)  # drawn, as the real ones were: see below
+wanted = torch.randint(10, (400,), generator=dice_)  # drawn, as the real ones were: see below
 forger, squeezer, painter = (released.load(name)[0].to(device) for name in ("gan", "vae", "digits"))
 with torch.no_grad():
-    z = torch.randn(500, squeezer.config.noise, generator=dice_).to(device)
-    noise_ = torch.randn(500, 1, 28, 28, generator=dice_).to(device)
+    z = torch.randn(400, squeezer.config.noise, generator=dice_).to(device)
+    noise_ = torch.randn(400, 1, 28, 28, generator=dice_).to(device)
     field = sample.guided(painter, wanted.to(device), 1.4, (0.3, 0.9))
     drawn = {
-        "GAN": images.decode(forger.draw(500, dice_, wanted.to(device)).cpu()),
+        "GAN": images.decode(forger.draw(400, dice_, wanted.to(device)).cpu()),
         "VAE": images.decode(squeezer.decode(z, wanted.to(device)).cpu()),
         "flow": images.decode(sample.ode(field, noise_, 8).cpu()),
-        "unseen digits": data.digits("test")[0],
+        "unseen digits": data.digits("test")[0][:400],
     }
 kid, labelled = {}, {}
 for name, batch in drawn.items():
     seen_, read_ = judged(judge, batch)
-    kid[name] = [kernel_distance(cloud, part) for part in seen_.split(100)]
-    asked = torch.tensor(data.digits("test")[1]) if name == "unseen digits" else wanted
+    kid[name] = [kernel_distance(cloud, part) for part in seen_.split(80)]
+    asked = torch.tensor(data.digits("test")[1][:400]) if name == "unseen digits" else wanted
     labelled[name] = int((read_ == asked).sum())
 
 # %%
@@ -1080,7 +1111,8 @@ def rate_of(found) -> tuple[float, float, float]:
     """Parallels in 100 joint moves, and the 95 % interval of a bootstrap over whole pieces."""
     count, cases = np.array([[fault.count, fault.cases] for fault in found]).T
     per_hundred = lambda count, cases: 100 * count.sum() / cases.sum()
-    again = stats.bootstrap((count, cases), per_hundred, paired=True, vectorized=False, n_resamples=999, method="percentile", rng=rng)
+    how = dict(paired=True, vectorized=False, n_resamples=999, method="percentile", rng=rng)
+    again = stats.bootstrap((count, cases), per_hundred, **how)
     return per_hundred(count, cases), *again.confidence_interval
 
 
@@ -1090,46 +1122,50 @@ print(f"{'':<22}pieces - letters, page by page: {paired[0]:.2f} ± {paired[1]:.2
 print(f"{'':<15}{'KID':>8}{'±':>7}{'read as asked':>16}")
 for name, values in kid.items():
     middle, reach_ = mean_and_reach(values)
-    low, high = stats.binomtest(labelled[name], 500).proportion_ci(method="wilson")
-    print(f"{name:<15}{middle:8.0f}{reach_:7.0f}   {labelled[name] / 500:6.1%}, {low:.1%} to {high:.1%}")
+    low, high = stats.binomtest(labelled[name], 400).proportion_ci(method="wilson")
+    print(f"{name:<15}{middle:8.0f}{reach_:7.0f}   {labelled[name] / 400:6.1%}, {low:.1%} to {high:.1%}")
 rates = {name: rate_of(found) for name, found in parallels.items()}
 for name, (middle, low, high) in rates.items():
     print(f"parallels, {name:<6} {middle:.2f} in 100 moves, {low:.2f} to {high:.2f}")
 
 # %%
-against = lambda name: mean_and_reach(np.subtract(kid["GAN"], kid[name]))
-labels_differ = stats.fisher_exact([[labelled[name], 500 - labelled[name]] for name in ("GAN", "flow")]).pvalue
+def luck(a: str, b: str) -> float:
+    """How probable so large a difference of the labels is if the two machines are equal (Fisher's exact test)."""
+    return stats.fisher_exact([[labelled[name], 400 - labelled[name]] for name in (a, b)]).pvalue
+
+
+apart, reach_ = mean_and_reach(np.subtract(kid["GAN"], kid["flow"]))  # batch by batch: both drew the same labels
 assert paired[0] - paired[1] > 0  # the letters are better than the pieces
-assert against("VAE")[0] + against("VAE")[1] < 0  # the GAN is better than the VAE
-assert abs(against("flow")[0]) < against("flow")[1] and labels_differ > 0.01  # GAN and flow: nobody knows
+assert luck("GAN", "VAE") < 0.001  # the GAN draws what was asked for, the VAE less often
+assert luck("GAN", "flow") > 0.01 and abs(apart) < 1.7 * reach_  # of these two nobody knows (99 %)
 assert rates["choir"][1] > rates["Bach"][2]  # the choir sings parallels, Bach hardly any
 
 # %% [markdown]
-# *Answer 13.* Three of five. The small GPT by letters is better than the one by pieces, and it takes only ten pages to
-# say so, because we compared page by page: hard pages are hard for both, and the difference of two numbers that rise
-# and fall together is known better than either. The VAE is worse than the GAN. The choir sings more parallels than
-# Bach. But between GAN and flow neither the distance nor the labels say anything, though chapter 08's table printed
-# different numbers for them. This is what a table of means hides.
+# *Answer 13.* Three of five. The small GPT by letters is better than the one by pieces, and it takes only eight pages
+# to say so, because we compared page by page: hard pages are hard for both, and the difference of two numbers that rise
+# and fall together is known better than either. The VAE draws less often what it was asked for than the GAN. The choir
+# sings more parallels than Bach. But between GAN and flow neither the labels nor the distance say anything, though
+# chapter 08's table printed different numbers for them. This is what a table of means hides.
 #
 # ### ◇ Better than real
 #
-# In the first version of this section we asked each machine for ten of each digit in every hundred, which looks fair.
+# In the first version of this section we asked each machine for eight of each digit in every eighty, which looks fair.
 # *What can go wrong?*
 
 # %% tags=["nbval-ignore-output"]
-even = torch.arange(500) % 10
+even = torch.arange(400) % 10
 with torch.no_grad():
-    fair_ = judged(judge, images.decode(forger.draw(500, dice_, even.to(device)).cpu()))[0]
-middle, reach_ = mean_and_reach([kernel_distance(cloud, part) for part in fair_.split(100)])
-print(f"KID of the GAN, ten of each: {middle:.0f} ± {reach_:.0f};  labels drawn: {np.mean(kid['GAN']):.0f}")
+    fair_ = judged(judge, images.decode(forger.draw(400, dice_, even.to(device)).cpu()))[0]
+middle, reach_ = mean_and_reach([kernel_distance(cloud, part) for part in fair_.split(80)])
+print(f"KID of the GAN, eight of each: {middle:.0f} ± {reach_:.0f};  labels drawn: {np.mean(kid['GAN']):.0f}")
 
 # %%
 assert middle + reach_ < 0  # a distance below zero, and no luck
 
 # %% [markdown]
 # A distance that is less than nothing, and the interval is narrow. KID has no bias *if the samples are independent*,
-# and ten of each in every hundred are not: they are more evenly spread than any real hundred is. No interval saves a
-# number from the way in which its samples were drawn.
+# and eight of each in every eighty are not: they are more evenly spread than any eighty real ones are. No interval saves
+# a number from the way in which its samples were drawn.
 #
 # ## Checkpoint
 #
@@ -1153,8 +1189,8 @@ assert middle + reach_ < 0  # a distance below zero, and no luck
 # deviations?
 
 # %%
-runs = [kernel_distance(cloud[real], cloud[some(rest, 100)]) for _ in range(200)]
-best = np.reshape(runs, (20, 10)).min(1).mean()  # of ten, twenty times over
+runs = [kernel_distance(cloud[real[:1000]], cloud[some(rest, 100)]) for _ in range(100)]
+best = np.reshape(runs, (10, 10)).min(1).mean()  # of ten, ten times over
 print(f"the best of ten runs is {(np.mean(runs) - best) / np.std(runs):.1f} standard deviations better than the mean")
 assert best < 0 and 1.0 < (np.mean(runs) - best) / np.std(runs) < 2.0
 
