@@ -10,8 +10,8 @@
 # generates anything, and you would not read a second page of any of them.
 #
 # Yet each of them is better than an honest generator by some number that papers print. The parrot's samples are
-# perfect; they are Shakespeare's. The mixer has exactly the words of the real text, in exactly their shares. Each
-# sentence of the stammerer is as probable as a sentence can be. A measure is a question, and each of these three knows
+# perfect; they are Shakespeare's. The mixer has exactly the words of the real text, in exactly their shares. And
+# nothing is less surprising than the stammerer's next sentence. A measure is a question, and each of these three knows
 # one question by heart.
 #
 # The article that this course follows ends its evaluation with one sentence: use human judgement, BLEU, ROUGE and
@@ -47,7 +47,7 @@ rng = np.random.default_rng(course.seed())
 # | how surprised is it? | perplexity, bits per byte | the entropy rate of a chain that we wrote down |
 # | is it near a reference? | BLEU, ROUGE, a cosine | which of two sentences means the same |
 # | is it distributed as the real? | FID, KID, precision, recall, density, coverage | six diseases that we made |
-# | is it various, is it new? | distinct-n, self-BLEU, Vendi, the longest copy | the three machines of above |
+# | is it various, is it new? | distinct-n, self-BLEU, Vendi, the longest copy | the three machines above |
 # | what do people say? | agreement, a ranking, a crowd | people whom we simulated |
 # | what does a model say? | its verdict, both ways round | which answer is right |
 #
@@ -88,7 +88,7 @@ show.diagram(
 # *Pencil: how surprised is one who knows these rules?* Surprise is $-\log p$. In a dull spell it is $-\log 0.95 = 0.05$
 # nats for another `a`, and $-\log(0.05/4) = 4.38$ for a change; on average 0.27. In a wild one each letter has the
 # probability $0.95/4$: about 1.44, or 3.00 for an `a`; on average 1.52. Half of the time each: 0.89 nats a letter. This
-# is the **entropy rate** (熵率). No model can do better in the long run, and only the true one does as well.
+# is the **entropy rate** (熵率). No model can do better in the long run.
 #
 # The measure is the mean surprise of a model $q$ over $N$ letters, and its exponential is the **perplexity** (困惑度),
 # as if each letter had been drawn from so many equally probable ones:
@@ -154,11 +154,11 @@ course.expect("11.naive_cover", naive, baseline=0.95)
 assert in_pieces > 0.88
 
 # %% [markdown]
-# *Answer 1.* Not in ninety-five; in about half. The formula for the standard error counts 2,000 independent letters.
-# But surprises come in spells: of a hundred letters in one wild spell, the second to the hundredth tell little that is
-# new. All text is like that, and so are pictures by one prompt and marks by one person. The remedy is as simple as the
-# fault: cut what belongs together into pieces that are long compared with a spell (here 20 pieces of 100 letters), and
-# take each piece's mean as *one* number. We shall need it again for people.
+# *Answer 1.* Not in ninety-five; in fewer than half. The formula for the standard error counts 2,000 independent
+# letters. But surprises come in spells: of a hundred letters in one wild spell, the second to the hundredth tell little
+# that is new. All text is like that, and so are pictures by one prompt and marks by one person. The remedy is simple,
+# and nearly enough, nine intervals of ten or more: cut what belongs together into pieces that are long compared with a
+# spell (here 20 pieces of 100 letters), and take each piece's mean as *one* number. We shall need it again for people.
 #
 # Now a trick that lowers no surprise and changes the number. Read the same text two letters at a time.
 
@@ -240,31 +240,31 @@ def parrot(x):
 
 cost = {name: -q(unseen).mean() / 501 for name, q in (("truth", log_p), ("mixture", mixture), ("parrot", parrot))}
 for name, nats in cost.items():
-    print(f"{name:<8} {nats:.2f} nats a letter")
+    print(f"{name:<8} {nats:.3f} nats a letter")
 assert cost["mixture"] - cost["truth"] <= math.log(100) / 501 + 1e-9  # (11.2)
 assert cost["parrot"] > cost["truth"] + 0.6 and np.isin(parrot(by_heart), np.log((1 - 1e-6) / 20)).all()
 
 # %% [markdown]
-# *Answer 3.* The mixture costs less than a hundredth of a nat, which no figure with two digits shows, and 99 of a
-# hundred of its texts are noise. The parrot is a disaster by its marks, and every text of it is real. So surprise does
-# not see what a single sample looks like, and a look at samples does not see what is missing. (Mind what made it
-# possible: a bound *per text*, divided by many letters.)
+# *Answer 3.* The mixture costs 0.009 nats a letter more than the truth, and 99 of a hundred of its texts are noise. The
+# parrot is a disaster by its marks, and all of its texts are real, but for one in a million. So surprise does not see
+# what a single sample looks like, and a look at samples does not see what is missing. (Mind what made it possible: a
+# bound *per text*, divided by many letters.)
 #
 # ## 2 · Against a reference
 #
-# *If there is a right answer, can one count how near a text is to it?* That is what BLEU and ROUGE do. Translators
-# invented the first, writers of summaries the second; and the whole of it is counting runs of words.
+# *If there is a right answer, can one count how near a text is to it?* That is what BLEU and ROUGE do. The first was
+# invented for translations, the second for summaries, and both count words.
 #
 # A reference: *the sun sets behind the red clouds*. A candidate: *the sun sets behind red clouds*. Of its six words all
 # stand in the reference; of its five pairs four; of its four triples two; of its three runs of four, one. **BLEU**
-# (Papineni et al. 2002) is the geometric mean of these four precisions. A candidate of one sure word would be perfect,
-# so there is a price for being short. With $c$ words in the candidate, $r$ in the reference and precisions $p_n$:
+# (Papineni et al. 2002) is the geometric mean of these four precisions. Four sure words in a row would be perfect, so
+# there is a price for being short. With $c$ words in the candidate, $r$ in the reference and precisions $p_n$:
 #
 # $$\mathrm{BLEU} = \exp\big(\min(0,\, 1 - r/c)\big)\, \Big(\prod_{n=1}^{4} p_n\Big)^{1/4} \tag{11.3}$$
 #
-# *Pencil:* $e^{1 - 7/6} = 0.846$, and $(1 \cdot 4/5 \cdot 2/4 \cdot 1/3)^{1/4} = 0.604$. So 0.511, which everybody
-# writes as 51.1. Two details: a word counts no more often than the reference has it, or *the the the the* would be
-# excellent; and for many sentences one adds up the counts first, and divides once. In code, `bleu`.
+# *Pencil:* $e^{1 - 7/6} = 0.8465$, and $(1 \cdot 4/5 \cdot 2/4 \cdot 1/3)^{1/4} = 0.6043$. Together 0.5115, which
+# everybody writes as 51.2. Two details: a word counts no more often than the reference has it, or *the the the the*
+# would be excellent; and for many sentences one adds up the counts first, and divides once. In code, `bleu`.
 
 
 # %%
@@ -298,10 +298,10 @@ print(f"with the exponents 1/2, 1/4, ...: {84.6 * math.prod(p ** 0.5 ** (n + 1) 
 # section 10.7. It is another measure by the same name. A BLEU is quoted with its program and its settings, which
 # sacrebleu calls the *signature*; Post 2018.)
 #
-# **ROUGE** (Lin 2004) asks the other way round, how much *of the reference* is there. ROUGE-1 and ROUGE-2 count words
-# and pairs. ROUGE-L takes the longest common **subsequence**: words in the same order, *with gaps*. It is no substring,
-# though one often reads so. Our candidate has all its six words in the right order, so its longest common subsequence
-# is six; its longest common substring, four. With recall $R$ and precision $\pi$ of these six, $F = 2R\pi/(R + \pi)$:
+# **ROUGE** (Lin & Och 2004) asks the other way round, how much *of the reference* is there. ROUGE-1 and ROUGE-2 count
+# words and pairs. ROUGE-L takes the longest common **subsequence**: words in the same order, *with gaps*. It is no
+# substring. Our candidate has all its six words in the right order, so its longest common subsequence is six; its
+# longest common substring, four. With recall $R$ and precision $\pi$ of these six, $F = 2R\pi/(R + \pi)$:
 
 
 # %%
@@ -326,8 +326,10 @@ print(f"ROUGE-L: {F:.3f}, from {six} words in order")
 # %% [markdown]
 # ### What is a word, in Chinese?
 #
-# Both count words, and Chinese is written without spaces. *Predict 4.* A line of Wang Bo's preface against itself, and
-# a version with three characters changed: what does each of sacrebleu's ways of cutting say, and what does rouge-score?
+# Both count words, and Chinese is written without spaces.
+#
+# *Predict 4.* A line of Wang Bo's preface against itself, and a version with three characters changed: what does each
+# of sacrebleu's ways of cutting say, and what does rouge-score?
 
 # %%
 line, changed = "王勃在675年写下落霞与孤鹜齐飞，秋水共长天一色。", "王勃在676年写下晚霞与孤鹜同飞，秋水共长天一色。"
@@ -350,7 +352,7 @@ assert cut["13a"] < 1 < cut["intl"] < cut["zh"] < cut["char"] and itself == 0
 #
 # Now the question that all this is for: does a higher score mean that it says the same? Fifteen sentences, each with a
 # paraphrase that shares few words with it and a sentence that shares nearly all, and says the opposite. We wrote them
-# to be hard, so the shares of below are no average over the world. Beside BLEU, chrF (which counts runs of letters) and
+# to be hard, so these shares are no average over the world. Beside BLEU, chrF (which counts runs of letters) and
 # ROUGE-L stands the cosine of two vectors, which MiniLM makes of sentences (Reimers & Gurevych 2019): it was trained on
 # a billion pairs of sentences that belong together, and counts no words at all.
 #
@@ -413,24 +415,23 @@ for name, measure in MEASURES.items():
     print(f"{name:<9}{same:6.0f}{opposite:10.0f}{right[name]:4} of {len(triples):<4}{low:4.0%} to {high:.0%}")
     assert -100.1 <= means[name].min() <= means[name].max() <= 100.1  # a percentage, or a cosine
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["nbval-ignore-output", "mine"]
 shuffled = [" ".join(rng.permutation(said.rstrip(".").split())) for said, _, _ in triples]
 salad = {n: np.mean([m(t[0], s) for t, s in zip(triples, shuffled)]) for n, m in MEASURES.items()}
 print("the sentence, shuffled:", ", ".join(f"{name} {score:.0f}" for name, score in salad.items()))
 
-# %%
-assert right["BLEU"] == right["chrF"] == right["ROUGE-L"] == 0 and right["MiniLM"] <= 3
-assert salad["BLEU"] < 40 and salad["MiniLM"] > 80
+# %% tags=["mine"]
+if MINE is None:
+    assert right["BLEU"] == right["chrF"] == right["ROUGE-L"] == 0 and right["MiniLM"] <= 3
+    assert salad["BLEU"] < 40 and salad["MiniLM"] > 80
 # %% [markdown]
 # *Answer 5.* None, and as good as none. BLEU, chrF and ROUGE-L give the opposite several times the marks of the
 # paraphrase, for *not* is one word, and a paraphrase is built of others. MiniLM knows that a paraphrase is near, and it
-# still finds the opposite nearer: it has learnt which sentences stand in the same places, and a sentence and its denial
-# do. And it is fooled in a way of its own. Shuffle the words of a sentence, and its vector hardly moves, where BLEU
-# falls at once.
+# still finds the opposite nearer: perhaps since a sentence and its denial stand in the same places. And it is fooled in
+# a way of its own. Shuffle the words of a sentence, and its vector hardly moves, where BLEU falls at once.
 #
-# So: a score against a reference is a fair way to see whether two versions of *one* system differ, on many texts. It
-# does not say that a text is right. Put your own fifteen into `MINE`, above; the next time you meet a BLEU of 40 you
-# will know what it cannot tell.
+# So: a score against a reference may show, roughly, whether two versions of *one* system differ, on many texts. It does
+# not say that a text is right. Put your own fifteen into `MINE`, above.
 #
 # ## 3 · Of a distribution
 #
@@ -439,25 +440,27 @@ assert salad["BLEU"] < 40 and salad["MiniLM"] > 80
 #
 # - **dropped**: no fours and no sevens;
 # - **copied**: the digits of the real set itself, which the others never show;
-# - **few**: a hundred digits, ten times each;
+# - **few**: a hundred digits, ten times each; which hundred matters, so we make six such machines and take the mean;
 # - **blurred**; **noisy**;
-# - **wrong mix**: each other digit is a zero or a one.
+# - **wrong mix**: every second digit is a zero or a one.
 #
 # And a **healthy** one: real digits that are not in the real set. Chapter 08 used four measures in the features of a
-# small judge; here they are again, with two more and a detector of copies. Let each real digit have a *ball*, as wide
-# as the distance to its fifth real neighbour (Kynkäänniemi et al. 2019; Naeem et al. 2020):
+# small judge; here they are again, with two more and a detector of copies. Let each real digit have a *ball*, with the
+# distance to its fifth real neighbour as its radius (Kynkäänniemi et al. 2019, who take the third; Naeem et al. 2020,
+# the fifth):
 #
-# - **FID** $= |\mu_1 - \mu_2|^2 + \mathrm{tr}(C_1 + C_2 - 2(C_1 C_2)^{1/2})$, of the means and covariances of the two
-#   clouds;
-# - **KID**, a mean over pairs, without bias;
+# - **FID** (Heusel et al. 2017) $= |\mu_1 - \mu_2|^2 + \mathrm{tr}(C_1 + C_2 - 2(C_1 C_2)^{1/2})$, of the means and
+#   covariances of the two clouds;
+# - **KID** (Bińkowski et al. 2018), the mean of a kernel $(x \cdot y/F + 1)^3$ over pairs within the clouds, less that
+#   over pairs across, for $F$ features: without bias, if the samples are independent;
 # - **precision**: the fakes that lie in some real ball; **recall**: the reals that lie in some ball *of the fakes*;
 # - **density**: in how many real balls a fake lies, over five; **coverage**: the real balls that hold a fake:
 #
 # $$\mathrm{coverage} = \frac1N \sum_{i=1}^{N} \mathbb 1\big[\exists j:\; |y_j - x_i| \le r_i\big] \tag{11.4}$$
 #
 # with reals $x_i$, their radii $r_i$ and fakes $y_j$. It is `evaluate.image.density_coverage`. *Pencil: the reals are
-# 0, 1, 2, 3 on a line, and $r = 1$ (one neighbour). The only fake is at 1.4. Which balls hold it? Those of 1 and 2: the
-# coverage is a half, and so, of four, is the precision 1.*
+# 0, 1, 2, 3 on a line, and $r = 1$ (one neighbour). The only fake is at 1.4. Which balls hold it? Those of 1 and 2: two
+# of four, so the coverage is 1/2; and the fake lies in a ball, so the precision is 1.*
 
 # %%
 from aigc.evaluate.image import density_coverage, frechet, frechet_unlimited, judged
@@ -510,25 +513,47 @@ show.images(
 )
 
 # %% [markdown]
-# A difference counts if it is far larger than what six healthy thousands differ among themselves. For shares that is
-# 0.08; for FID 30, for KID 1,000, on this judge's scale. A `-` is *worse than healthy*, a `+` is **better than real
-# digits**, a dot is blind.
+# A difference counts if it is larger than any between six healthy thousands: 0.08 for shares, 0.12 for density, 30 for
+# FID and 750 for KID, on this judge's scale. A `-` is *worse than healthy*, a `+` is **better than real digits**, a dot
+# is not seen.
 #
 # *Predict 6.* Which disease does FID not see? And which one looks *better* than real digits?
 
 # %%
-LEAST = {"FID": 30, "KID": 1000, "precision": 0.08, "recall": 0.08, "density": 0.08, "coverage": 0.08, "copies": 0.08}
+LEAST = {"FID": 30, "KID": 750, "precision": 0.08, "recall": 0.08, "density": 0.12, "coverage": 0.08, "copies": 0.08}
 spread = {name: np.ptp([one[name] for one in healthy]) for name in floor}
-assert all(spread[name] < 0.75 * LEAST[name] for name in floor)  # nothing healthy would be called sick
+assert all(spread[name] < LEAST[name] for name in floor)  # nothing healthy would be called sick
 diagnosis = {disease: measures(images, features(images)) for disease, images in sick.items()}
+hundreds = [np.repeat(some(rest, 100), 10) for _ in range(5)]
+six = [diagnosis["few"], *(measures(digits[at], cloud[at]) for at in hundreds)]
+diagnosis["few"] = {name: np.mean([one[name] for one in six]) for name in LEAST}
 table = dict.fromkeys(diagnosis, "")
 for disease, found in diagnosis.items():
     for name, least in LEAST.items():
         change = (found[name] - floor[name]) * (-1 if name in ("FID", "KID", "copies") else 1)
         table[disease] += "-" if change < -least else "+" if change > least else "."
-print(f"{'':<11}" + "".join(f"{name:>10}" for name in LEAST))
-for disease, marks in table.items():
-    print(f"{disease:<11}" + "".join(f"{mark:>10}" for mark in marks))
+
+# %% tags=["showpiece"]
+fig, axes = plt.subplots(len(sick), 1, figsize=(7, 4.6))
+for ax, (disease, marks) in zip(axes, table.items()):
+    ax.imshow(255 - np.concatenate([*sick[disease][:4]], 1), cmap="gray", vmin=0, vmax=255, extent=(0, 4, 0, 1))
+    for place, mark in enumerate(marks):
+        color = {"-": show.SUNSET, "+": show.WATER, ".": "none"}[mark]
+        ax.add_patch(plt.Rectangle((4.3 + place, 0.1), 0.9, 0.8, fc=color, ec="0.7"))
+        ax.text(4.75 + place, 0.47, mark.replace("-", "−").replace(".", ""), ha="center", va="center", color="white")
+    ax.set(xlim=(-2.1, 11.3), ylim=(0, 1), aspect="equal")
+    ax.text(-0.2, 0.5, disease, ha="right", va="center")
+    ax.axis("off")
+for place, name in enumerate(LEAST):
+    axes[0].text(4.75 + place, 1.15, name, ha="left", va="bottom", rotation=40, fontsize=9)
+show.figure(
+    fig,
+    alt="Six sick generators, four digits of each, and seven measures: which is worse than for real digits, which "
+    "better, which does not see it. FID and coverage see five of six, only the last column sees the copies.",
+)
+
+# %% [markdown]
+# *Odd:* the second row. It is the only one without a fault that FID could see, and it has two signs in green.
 
 # %%
 assert table == {
@@ -542,21 +567,24 @@ assert table == {
 assert diagnosis["copied"]["FID"] < min(one["FID"] for one in healthy)
 
 # %% [markdown]
-# *Answer 6.* FID does not see the copies; it even falls, and so does every measure that has *distance from real* for
-# its goal: there is nothing nearer to the real than the real. Density and coverage call them better than real digits
-# that were not copied. Only the last column sees them, and it looks at nothing but the nearest neighbour.
+# *Answer 6.* FID does not see the copies; it even falls: nothing is nearer to the real than the real. Density and
+# coverage call them better than real digits that were not copied. Only the last column sees them, and it looks at
+# nothing but the nearest neighbour.
 #
 # Read the table by columns. *Precision* sees one disease of six: a blurred digit is still where digits are. *Recall*
 # does not see a wrong mix, because every kind is still there. *Coverage* and FID see the same five. So what is the use
-# of the others? They say *which* disease it is: recall down and precision not, something is missing; density down,
-# something is strange. One number says that something is wrong, and several what.
+# of the others? They narrow it down: density down, the pictures are strange; recall down and density not, something is
+# missing. One number says that something is wrong, and several, roughly what. (A missing kind and too few different
+# pictures have the same row. And KID has the same column as FID: its use is another, below.)
 #
 # ### FID has a size
 #
-# Two halves of the same real digits have a FID above 0, and the fewer there are, the further above (chapter 08 promised
-# to say why). Covariances of few points are too large in some directions and too small in others, and FID squares both.
-# How far above? To first order the bias is a constant over $N$. So measure at several sizes, draw a line through FID
-# against $1/N$, and read off where it meets 0 (Chong & Forsyth 2020): `evaluate.image.frechet_unlimited`.
+# Real digits have a FID above 0 against other real ones, and the fewer there are, the further above (chapter 08
+# promised to say why). Covariances of few points are too large in some directions and too small in others, and FID
+# squares both. How far above? To first order the bias is a constant over $N$. So measure at several sizes, draw a line
+# through FID against $1/N$, and read off its height at $1/N = 0$ (Chong & Forsyth 2020):
+# `evaluate.image.frechet_unlimited`. (It takes away the bias of the few fakes; that of the 2,000 reals stays, about
+# half of what two thousand against two thousand have. And the line needs many more points than features.)
 
 # %%
 sizes = [100, 150, 200, 300, 500, 1000, 2000]
@@ -578,12 +606,12 @@ course.expect("11.fid_200", biased[2], baseline=biased[-1])
 assert all(a > b for a, b in zip(biased[1:], biased[2:])) and abs(unlimited) < biased[-1]
 
 # %% [markdown]
-# Never compare FIDs of different numbers of pictures: two hundred good ones lose against two thousand bad ones. The
-# published FID has 2,048 features, ours 64. What would 512 pictures say there? A covariance of 512 points has 511
-# directions; of the other 1,537 it knows nothing. With $A$ and $B$ the centred clouds over $\sqrt{N-1}$, the trace in
-# FID is the sum of the singular values of $A B^\top$, a small matrix, so that we need not compute in 2,048 dimensions
-# at all. Two clouds of the same Gaussian, and one of a Gaussian that is moved by 0.1 in each direction, whose true
-# distance is $2048 \cdot 0.1^2 = 20.5$:
+# Never compare FIDs of different numbers of pictures: nothing is better about two thousand of these digits than about
+# two hundred, and their FID is a fifth. The published FID has 2,048 features, ours 64. What would 512 pictures say
+# there? A covariance of 512 points has 511 directions; of the other 1,537 it knows nothing. With $A$ and $B$ the
+# centred clouds over $\sqrt{N-1}$, the trace in FID is the sum of the singular values of $A B^\top$, a small matrix, so
+# that we need not compute in 2,048 dimensions at all. Two clouds of the same Gaussian, and one of a Gaussian that is
+# moved by 0.1 in each direction, whose true distance is $2048 \cdot 0.1^2 = 20.5$:
 
 
 # %%
@@ -593,16 +621,17 @@ def frechet_of_few(real, fake):
     return ((real.mean(0) - fake.mean(0)) ** 2).sum() + (A**2).sum() + (B**2).sum() - 2 * root
 
 
-twins = [rng.normal(size=(512, 2048)) for _ in range(2)]
 little = rng.normal(size=(2, 90, 7))
 assert math.isclose(frechet_of_few(*little), frechet(*torch.tensor(little)), rel_tol=1e-6)
-same, moved = frechet_of_few(*twins), frechet_of_few(twins[0], twins[1] + 0.1)
-print(f"no difference: {same:.0f};  a difference of 20.5: {moved:.0f}")
-assert same > 50 * 20.5 and moved - same < 30
+gauss = lambda shift=0.0: rng.normal(shift, 1, (512, 2048))
+alike, moved = ([frechet_of_few(gauss(), gauss(shift)) for _ in range(6)] for shift in (0.0, 0.1))
+print(f"no difference: {min(alike):.0f} to {max(alike):.0f}, six draws of each")
+print(f"a difference of 20.5: {min(moved):.0f} to {max(moved):.0f}")
+assert min(alike) > 50 * 20.5
 
 # %% [markdown]
-# The floor is fifty times higher than what was to be found. FID of 512 pictures in 2,048 dimensions means nothing; ten
-# thousand is what its authors ask for, and many papers give fifty.
+# The floor is a hundred times higher than what was to be found, and it has its own scatter: another draw of the *same*
+# two clouds moves the number by about as much as the difference. FID of 512 pictures in 2,048 dimensions means nothing.
 #
 # ### What the features decide
 #
@@ -620,9 +649,9 @@ for name, view in (("judge", features), ("7 x 7", tiny)):
 assert worse["judge", "blurred"] > worse["judge", "wrong mix"]
 assert worse["7 x 7", "blurred"] < worse["7 x 7", "wrong mix"]
 # %% [markdown]
-# Through the judge the blur is worse; through 49 grey values it is hardly there, since each of them is a mean of
-# sixteen pixels already. Neither is wrong. The published FID looks through Inception, a network that learnt to tell a
-# thousand kinds of photographs apart, dogs above all, and it is used for faces, for digits and for X-rays.
+# Through the judge the blur is worse; through 49 grey values it is far less than the wrong mix, since each of them is a
+# mean of sixteen pixels already. Neither is wrong. The published FID looks through Inception, a network that learnt to
+# tell a thousand kinds of photographs apart, and it is used for faces, for digits and for X-rays.
 #
 # ## 4 · Variety and copying
 #
@@ -639,7 +668,9 @@ assert worse["7 x 7", "blurred"] < worse["7 x 7", "wrong mix"]
 #
 # which is `evaluate.variety.vendi`. *Pencil: six lines, two kinds, three times each. $K/6$ has the eigenvalues 1/2, 1/2
 # and zeros, and the score is 2*;
-# - the **longest copy**: the most letters in a row that stand in the training plays.
+# - the **longest copy**: the most letters in a row that stand in the training plays;
+# - **surprise**, in bits a letter, to a reader: SmolLM2. (It may have read *The Tempest* before; so may it have the
+#   rest.)
 #
 # *Predict 7.* Which of the five pages has the highest share of different pairs of words: the real one?
 
@@ -654,7 +685,7 @@ plays, unheard = data.shakespeare(), data.shakespeare("test")
 lines = lambda text: [line for line in text.splitlines() if len(line.split()) > 3]
 codec = CharCodec(letters)
 dice = torch.Generator().manual_seed(course.seed())
-drawn = sample.tokens(author, torch.tensor([codec.encode("\n\n")]), 1400, temperature=0.9, generator=dice)
+drawn = sample.tokens(author, torch.tensor([codec.encode("\n\n")]), 2000, temperature=0.9, generator=dice)
 written = codec.decode([int(letter) for letter in drawn])
 real_lines = lines(unheard)[:200]
 bag = rng.permutation(" ".join(real_lines[30:60]).split())
@@ -674,7 +705,7 @@ print(f"{'':<11}{'surprise':>9}{'distinct-2':>12}{'self-BLEU':>11}{'Vendi':>7}{'
 for name, page in pages.items():
     text, v = "\n".join(page)[:400], vectors(page)
     ids = words.encode(text)
-    nats = nats_per_token(read["SmolLM2"][0], torch.tensor(ids), 512) * (len(ids) - 1)
+    nats = nats_per_token(read["SmolLM2"][0], torch.tensor(ids), 512) * len(ids)
     seen[name] = {
         "surprise": nats / math.log(2) / len(text), "distinct": distinct(" ".join(page).split()[:150], 2),
         "self-BLEU": self_bleu(page), "Vendi": vendi((v @ v.T).double().fill_diagonal_(1).numpy()),
@@ -693,11 +724,12 @@ assert seen["parrot"]["copy"] > 35 > max(seen[name]["copy"] for name in ("held o
 assert seen["mixer"]["surprise"] > held["surprise"] + 0.3 > same["surprise"] + 1
 
 # %% [markdown]
-# *Answer 7.* Not the real one: nearly all pairs are different everywhere, and to a page of this length the parrot and
-# the mixer are as various as Shakespeare. Three measures of variety agree, and all three see one liar of three, the
-# stammerer. The parrot is caught by the longest copy alone: two lines of a play that nobody has copied share a dozen
-# letters with other plays, and it shares whole lines. The mixer is caught by surprise alone. And mind the stammerer's:
-# it is the *lowest* of all. Were surprise the only measure, or variety, or novelty, one of the three would win.
+# *Answer 7.* One cannot tell: nearly all pairs are different on every page but the stammerer's, and by each of the
+# three the parrot and the mixer are as various as Shakespeare. Three measures of variety agree, and all three see one
+# liar of three, the stammerer. The parrot is caught by the longest copy alone: a page that nobody has copied shares
+# some fifteen letters with other plays, and it shares whole lines, as the stammerer does. The mixer is caught by
+# surprise alone. And mind the stammerer's: it is the *lowest* of all. Were surprise the only measure, or variety, or
+# novelty, one of the three would win.
 #
 # That is the method of this chapter. Before you trust a measure, build somebody who cheats it; and put beside it a
 # measure that this one cannot cheat.
@@ -717,7 +749,7 @@ assert seen["mixer"]["surprise"] > held["surprise"] + 0.3 > same["surprise"] + 1
 #
 # *Pencil: for $p = 0.6$, $(0.98 + 0.41)^2/0.01$, which is 194.* For 0.55 it is nearly 800. In code, `judgements`.
 #
-# *Predict 8.* A study with 30 judgements: how often does it find that A is better?
+# *Predict 8.* A study with 30 judgements, and $p = 0.6$: how often does it find that A is better?
 
 
 # %%
@@ -737,13 +769,14 @@ for p in (0.6, 0.7):
     assert abs(power(p, n) - 0.8) < 0.05
 
 # %% [markdown]
-# *Answer 8.* In fewer than one study of five, and a preference of 60 % is what separates many published systems. The
-# other four studies report *no significant difference*, which is then read as *no difference*.
+# *Answer 8.* In fewer than one study of five. The other four studies report *no significant difference*, which is then
+# read as *no difference*.
 #
 # ### Twelve people are not 240 judgements
 #
-# Twelve people give twenty judgements each. They differ in taste: one leans to A throughout, another to B. *Predict 9.*
-# As in section 1: how often does the interval of 240 independent judgements hold the true share?
+# Twelve people give twenty judgements each. They differ in taste: one leans to A throughout, another to B.
+#
+# *Predict 9.* As in section 1: how often does the interval of 240 independent judgements hold the true share?
 
 # %%
 studies = 2000
@@ -764,17 +797,18 @@ assert abs(by_person - 0.95) < 3 * math.sqrt(0.95 * 0.05 / studies)  # within th
 
 # %% [markdown]
 # *Answer 9.* In two of three. It is the same fault, and the same remedy: one number a person, and Student's interval
-# over twelve of them covers at its rate. So ask more people, and each of them less.
+# over twelve of them covers at its rate. So ask more people, and each of them less. (That holds for *these* texts. If
+# all judge the same twenty, the texts are a sample, too, and both have to be drawn again.)
 #
 # ### Do they agree, and who is right?
 #
 # Agreement (一致性) has to be told from chance. Two people who mark one text in twenty as bad, each at random, agree on
-# nine in ten. **Krippendorff's alpha** compares the disagreement $D_o$ that is observed within items with that $D_e$ of
-# all marks, whoever gave them to whatever:
+# nine in ten. **Krippendorff's alpha** (Hayes & Krippendorff 2007) compares the disagreement $D_o$ that is observed
+# within items with that $D_e$ of all marks, whoever gave them to whatever:
 #
 # $$\alpha = 1 - \frac{D_o}{D_e} \tag{11.7}$$
 #
-# It is `evaluate.human.alpha`. *Pencil: ten texts, two people; the first finds texts 1 bad, the second text 2, and both
+# It is `evaluate.human.alpha`. *Pencil: ten texts, two people; the first finds text 1 bad, the second text 2, and both
 # find eight good. They agree on 8 of 10. Of all 20 marks 2 are bad, so that two marks taken at random differ with the
 # probability $2 \cdot 2 \cdot 18/(20 \cdot 19) = 0.189$; observed, 0.2. So $\alpha = 1 - 0.2/0.189 < 0$: no better than
 # chance.*
@@ -782,8 +816,10 @@ assert abs(by_person - 0.95) < 3 * math.sqrt(0.95 * 0.05 / studies)  # within th
 # And a crowd (众包) has people who do not read, and some who click the wrong way round, by mistake or for fun. A vote
 # counts them all alike. Dawid & Skene (1979) ask instead: if we knew the truth, we could count how often each worker
 # errs, and of what kind; and if we knew that, we could weigh their votes, by Bayes' formula (chapter 02). Neither is
-# known, so begin with the votes and take turns: `evaluate.human.dawid_skene`. *Predict 10.* Seven workers, one of them
-# always contrary and three who toss coins. How many of 300 labels does the vote get right, and how many this?
+# known, so begin with the votes and take turns: `evaluate.human.dawid_skene`.
+#
+# *Predict 10.* Seven workers: three are right in 90, 85 and 80 of a hundred, three toss coins, and one is wrong in 90.
+# How many of 300 labels does the vote get right, and how many this?
 
 # %%
 from aigc.evaluate.human import alpha, bradley_terry, dawid_skene
@@ -798,13 +834,13 @@ vote, weighed = ((labels_.mean(1) > 0.5) == truth).mean(), (belief.argmax(1) == 
 print(f"agreement of the seven: alpha {alpha(labels_.T):.2f}")
 print(f"right: by votes {vote:.0%}, by Dawid and Skene {weighed:.0%}")
 print("how often each is right, as found without the truth:", (confusion[:, [0, 1], [0, 1]].mean(1)).round(2).tolist())
-assert weighed > vote + 0.05 and confusion[6, 0, 0] < 0.3
+assert 0.6 < vote < 0.82 and weighed > vote + 0.05 and confusion[6, 0, 0] < 0.3
 
 # %% [markdown]
-# *Answer 10.* The vote errs on every fifth or sixth; the other finds out, without one true label, who reads, who sleeps
+# *Answer 10.* The vote errs on more than a quarter; the other finds out, without one true label, who reads, who sleeps
 # and who lies, and *uses the liar*: somebody who is wrong nine times of ten says as much as one who is right nine times
-# of ten. It cannot do wonders: where most of a crowd errs in the same way, that is the truth to it (a test of the
-# library shows it).
+# of ten. It assumes that workers err independently of each other, given the truth, and it cannot do wonders: where most
+# of a crowd errs in the same way, that is the truth to it (a test of the library shows it).
 #
 # ### A ranking with intervals
 #
@@ -813,7 +849,8 @@ assert weighed > vote + 0.05 and confusion[6, 0, 0] < 0.3
 # $$P(i \text{ beats } j) = \frac{1}{1 + e^{-(s_i - s_j)}} \tag{11.8}$$
 #
 # and take the strengths that make all the choices most probable: `evaluate.human.bradley_terry`. The same formula ranks
-# players of chess, and chatbots on public boards. The curvature of the likelihood gives the interval.
+# players of chess, in one of their federations' ways, and chatbots on public boards. The curvature of the likelihood
+# gives the interval.
 
 # %%
 strength = np.array([0.8, 0.1, -0.1, -0.8])
@@ -835,11 +872,12 @@ show.figure(
 
 # %%
 gap = lambda i, j: (found[i] - found[j]) / math.sqrt(covariance[i, i] + covariance[j, j] - 2 * covariance[i, j])
-assert gap(0, 3) > 1.96 and np.argmax(found) == 0 and np.argmin(found) == 3
+assert gap(0, 3) > 1.96 and abs(gap(1, 2)) < 3
 
 # %% [markdown]
-# A is first and D is last, and about B and C 240 judgements say nothing. A ranking without intervals would put one of
-# them before the other.
+# A is before D, and about B and C these 240 judgements decide nothing. A ranking without intervals would put one of
+# them before the other. (The interval counts independent judgements. If few people gave them all, draw whole people
+# again, as above.)
 #
 # ### Your turn: fifteen blind choices
 #
@@ -860,13 +898,14 @@ FILE, mixed = Path("judgements.csv"), np.random.default_rng(11)
 first_is_same = mixed.random(len(triples)) < 0.5  # whether A is the one that says the same
 stored = np.where(mixed.random(len(triples)) < 0.9, first_is_same, ~first_is_same)  # simulated
 choices: list[str] = []
-text, buttons = widgets.HTML(), [widgets.Button(description=letter) for letter in "AB"]
+prompt, buttons = widgets.HTML(), [widgets.Button(description=letter) for letter in "AB"]
 
 
+# %% tags=["mine"]
 def ask():
     said, *two = triples[len(choices)]
     a, b = two if first_is_same[len(choices)] else two[::-1]
-    text.value = f"{len(choices) + 1} of {len(triples)}. <i>{said}</i><br>A: {a}<br>B: {b}"
+    prompt.value = f"{len(choices) + 1} of {len(triples)}. <i>{said}</i><br>A: {a}<br>B: {b}"
 
 
 def chosen(button):
@@ -876,13 +915,13 @@ def chosen(button):
         return ask()
     with FILE.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["item", "choice"], *enumerate(choices)])
-    text.value = f"Written to {FILE}. Run the next cell."
+    prompt.value = f"Written to {FILE}. Run the next cell."
 
 
 for button in buttons:
     button.on_click(chosen)
 ask()
-display(widgets.VBox([text, widgets.HBox(buttons)]))
+display(widgets.VBox([prompt, widgets.HBox(buttons)]))
 
 # %% [markdown]
 # Does a measure agree with *you*? Say both of you choose between A and B. **Cohen's kappa** (Cohen 1960) is the
@@ -908,31 +947,30 @@ if FILE.exists():
     if len(rows) == len(triples):
         people = np.array([row["choice"] == "A" for row in rows])
 print("judged by", "somebody simulated" if people is stored else "you")
-agreement = {}
+agreement, again = {}, mixed.integers(len(triples), size=(1000, len(triples)))
 for name, measure in MEASURES.items():
     prefers_same = np.array([measure(said, same) > measure(said, other) for said, same, other in triples])
     says_first = np.where(prefers_same, first_is_same, ~first_is_same)
-    drawn_ = mixed.integers(len(triples), size=(1000, len(triples)))
-    low, high = np.quantile([kappa(people[at], says_first[at]) for at in drawn_], (0.025, 0.975))
+    low, high = np.quantile([kappa(people[at], says_first[at]) for at in again], (0.025, 0.975))
     agreement[name] = kappa(people, says_first)
     print(f"{name:<8} kappa {agreement[name]:5.2f}   95 %: {low:5.2f} to {high:5.2f}")
 assert all(-1 <= value <= 1 for value in agreement.values()) and kappa(people, people) == 1
 
-# %%
+# %% tags=["mine"]
 if MINE is None and people is stored:
     assert max(agreement.values()) < 0  # each of them chooses rather what a person does not
 
 # %% [markdown]
 # All four are *below* zero: on these sentences one does better by a coin, and best by doing the opposite of what BLEU
-# says. With ordinary sentences that somebody's system wrote, they are above it. A measure has no agreement with people
-# as such; it has one on the texts on which it was tried.
+# says. A measure has no agreement with people as such; it has one on the texts on which it was tried.
 #
 # %% [markdown]
 # ## 6 · A model as judge
 #
-# *Why not ask a language model?* It never sleeps, costs little, and is asked by half of all papers today (Zheng et al.
-# 2023). But a judge who prefers whoever speaks first is no judge. We give SmolLM2 sixteen questions with a right and a
-# wrong answer, each in both orders, and read how much more probable it finds *A* than *B* as its next word.
+# *Why not ask a language model?* It never sleeps, costs little, and agrees with people, the largest ones do, about as
+# often as people with each other (Zheng et al. 2023). But a judge who prefers whoever speaks first is no judge. We give
+# SmolLM2 sixteen questions with a right and a wrong answer, each in both orders, and read how much more probable it
+# finds *A* than *B* as its next word.
 #
 # *Predict 11.* In how many of the 32 cases does it say A?
 
@@ -955,6 +993,8 @@ Where do fish live? | in water | in trees
 Which month comes after March? | April | July
 What is the opposite of hot? | cold | loud
 """
+
+# %%
 exam = [tuple(map(str.strip, row.split("|"))) for row in QUESTIONS.strip().splitlines()]
 words.padding_side = "left"
 A, B = (words.encode(letter)[0] for letter in "AB")
@@ -976,20 +1016,23 @@ def prefers_first(cases: list[tuple[str, str, str]]) -> np.ndarray:
 right_first = prefers_first(exam)
 wrong_first = prefers_first([(q, no, yes) for q, yes, no in exam])
 says_A = np.concatenate([right_first > 0, wrong_first > 0]).mean()
-alone, both = np.mean([right_first > 0, wrong_first < 0]), (right_first - wrong_first > 0).mean()
-print(f"says A: {says_A:.0%};  right, one order {alone:.0%}, both orders together {both:.0%}")
+each, both = ((right_first > 0).mean(), (wrong_first < 0).mean()), (right_first - wrong_first > 0).mean()
+print(f"says A: {says_A:.0%}")
+print(f"right: {each[0]:.0%} if the right one is A, {each[1]:.0%} if it is B; both orders together {both:.0%}")
 
 # %%
 course.expect("11.says_A", says_A, baseline=0.5)
-assert 0.3 < alone < 0.7 and both < 0.8
+assert each[0] > 0.8 > 0.3 > each[1] and both < 0.8
 
 # %% [markdown]
-# *Answer 11.* In nearly all of them. To *show the right one first* makes it look like a master, to show it second like
-# a fool. Ask both ways round and take the difference, and the bias is gone. What remains is what it knows about the
-# question, and that is not much: this judge of 135 million numbers reads the letters, not the answers.
+# *Answer 11.* In nearly all of them. With the right one first it looks like a master, with the right one second like a
+# fool. Ask both ways round and take the difference, and what it likes about a letter is gone. What remains is no better
+# than a coin, as far as sixteen questions can tell.
 #
-# Length: the same answers, one of them in a long sentence that adds nothing. Whoever watches large judges finds that
-# they like long answers. *Predict 12.* And this one?
+# Length: the same answers, one of them in a long sentence that adds nothing. Many large judges like long answers, to
+# different degrees (Zheng et al. 2023).
+#
+# *Predict 12.* And this one?
 
 # %% tags=["nbval-ignore-output"]
 LONG = "It is well known, and everybody who has thought about it will agree, that the answer is "
@@ -1035,9 +1078,10 @@ assert by["mean"][1] > 0.8 and by["mean"][2] < 0.4
 # %% [markdown]
 # *Answer 12.* The short one wins, right or wrong: here the bias is the other way than in large judges, which is worth
 # remembering. You cannot correct a bias that you have not measured on *your* judge. It helps to ask differently: not
-# for a verdict, but how surprised the model is by each answer. By the sum of its surprise it finds four of five. But a
-# sum likes short answers, for each word costs something, and a mean likes long ones, whose easy words dilute the hard
-# one; both are as blind as before. Only answers of equal length can be compared so.
+# for a verdict, but how surprised the model is by each answer. By the sum of its surprise it finds four of five: so it
+# *knows* the answers, and fails at giving a verdict. But a sum likes short answers, for each word costs something, and
+# a mean likes long ones, whose easy words dilute the hard one; both are as blind as before. The lengths have to be
+# taken out of it, by bytes or by how surprising the answer is without its question.
 #
 # So a model as judge is an instrument like the others: swap, pad, and measure it where the truth is known, before you
 # let it judge where it is not.
@@ -1045,8 +1089,8 @@ assert by["mean"][1] > 0.8 and by["mean"][2] < 0.4
 # ## 7 · The scoreboard
 #
 # *Which differences between the machines of this course are real?* Everything that the earlier chapters ship, once
-# through one table: two models of Shakespeare, three that draw digits, one that sings. Each number has its interval and
-# its floor, and the intervals are made of what is independent: pages, batches of eighty digits, whole chorales.
+# through one table: two models of Shakespeare, three that draw digits, one that sings. The intervals are made of what
+# is independent: pages, batches of eighty digits, whole chorales.
 #
 # *Predict 13.* Five comparisons: letters against pieces of words (bits a byte); GAN against VAE, GAN against flow (how
 # many are read as what was asked for); GAN against flow (KID); the choir against Bach (parallels). Which are real?
@@ -1075,7 +1119,7 @@ paired = mean_and_reach(bits["1,001 pieces"] - bits["letters"])  # page by page:
 
 # %%
 dice_ = torch.Generator().manual_seed(course.seed())
-wanted = torch.randint(10, (400,), generator=dice_)  # drawn, as the real ones were: see below
+wanted = torch.randint(10, (400,), generator=dice_)  # drawn, and not the same number of each: see below
 forger, squeezer, painter = (released.load(name)[0].to(device) for name in ("gan", "vae", "digits"))
 with torch.no_grad():
     z = torch.randn(400, squeezer.config.noise, generator=dice_).to(device)
@@ -1141,11 +1185,11 @@ assert luck("GAN", "flow") > 0.01 and abs(apart) < 1.7 * reach_  # of these two 
 assert rates["choir"][1] > rates["Bach"][2]  # the choir sings parallels, Bach hardly any
 
 # %% [markdown]
-# *Answer 13.* Three of five. The small GPT by letters is better than the one by pieces, and it takes only eight pages
-# to say so, because we compared page by page: hard pages are hard for both, and the difference of two numbers that rise
-# and fall together is known better than either. The VAE draws less often what it was asked for than the GAN. The choir
-# sings more parallels than Bach. But between GAN and flow neither the labels nor the distance say anything, though
-# chapter 08's table printed different numbers for them. This is what a table of means hides.
+# *Answer 13.* Three of five. The small GPT by letters is better than the one by pieces, and eight pages are enough to
+# say so, for we compared page by page: hard pages are hard for both, and so the difference is known better than either
+# number. The VAE draws less often what it was asked for than the GAN. The choir sings more parallels than Bach. But
+# between GAN and flow our four hundred digits cannot tell, neither by the labels nor by the distance, though chapter
+# 08's table printed different numbers for them. This is what a table of means hides.
 #
 # ### ◇ Better than real
 #
@@ -1164,8 +1208,9 @@ assert middle + reach_ < 0  # a distance below zero, and no luck
 
 # %% [markdown]
 # A distance that is less than nothing, and the interval is narrow. KID has no bias *if the samples are independent*,
-# and eight of each in every eighty are not: they are more evenly spread than any eighty real ones are. No interval saves
-# a number from the way in which its samples were drawn.
+# and eight of each in every eighty are not: they are more evenly spread than eighty independent ones are on average.
+# (The unseen digits come from a set with fifty of each, so their own KID is a little too low, too.) No interval saves a
+# number from the way in which its samples were drawn.
 #
 # ## Checkpoint
 #
@@ -1176,27 +1221,28 @@ assert middle + reach_ < 0  # a distance below zero, and no luck
 # <details><summary>Answer</summary>
 #
 # What is FID of real pictures against real ones, of 5,000 and 5,000? How far do five seeds of *one* model lie apart?
-# The rival's number: is it the best of five, too? Of five friends we have five numbers, and not fifty; and fifty
-# independent ones would find 60 % as significant in one study of four. A perplexity of other tokens has another unit:
-# bits a byte, please. And the longest copy, since nothing of this would see it.
+# The rival's number: is it the best of five, too? Of five friends we have five numbers, and not fifty; and 30 of 50
+# would not be significant even if they were independent. A perplexity of other tokens has another unit: bits a byte,
+# please. And the longest copy, since nothing of this would see it.
 #
 # </details>
 #
 # ## Break it
 #
 # Take the healthy generator of section 3, real digits, and pretend to train it: ten runs, ten seeds, a hundred pictures
-# each. Then we do what many do, and quote the best. *Predict 14.* How far is the best from the mean, in standard
-# deviations?
+# each. Then we quote the best.
+#
+# *Predict 14.* How far is the best from the mean, in standard deviations?
 
 # %%
-runs = [kernel_distance(cloud[real[:1000]], cloud[some(rest, 100)]) for _ in range(100)]
-best = np.reshape(runs, (10, 10)).min(1).mean()  # of ten, ten times over
+runs = [kernel_distance(cloud[real[:500]], cloud[some(rest, 100)]) for _ in range(300)]
+best = np.reshape(runs, (30, 10)).min(1).mean()  # of ten, thirty times over
 print(f"the best of ten runs is {(np.mean(runs) - best) / np.std(runs):.1f} standard deviations better than the mean")
-assert best < 0 and 1.0 < (np.mean(runs) - best) / np.std(runs) < 2.0
+assert best < 0 and 0.9 < (np.mean(runs) - best) / np.std(runs) < 1.7
 
 # %% [markdown]
-# *Answer 14.* About one and a half, which is what the best of ten independent numbers is. Ten runs, no progress, and a
-# record.
+# *Answer 14.* About one; of ten independent *normal* numbers it would be 1.5, but KIDs have their long tail on the
+# other side. Ten runs, no progress, and a record: a KID below zero.
 #
 # ## What we measured
 
@@ -1223,7 +1269,7 @@ course.summary()
 # - 11.6 · challenge · 60 min · ●●●●○ · a generator that cheats the table of section 4
 #
 # ## References
-#
+# - Bińkowski, M. et al. (2018). Demystifying MMD GANs. arXiv:1801.01401
 # - Bradley, R. A. & Terry, M. E. (1952). Rank analysis of incomplete block designs. doi:10.1093/biomet/39.3-4.324
 # - Chong, M. J. & Forsyth, D. (2020). Effectively unbiased FID and Inception score and where to find them.
 #   arXiv:1911.07023
@@ -1233,11 +1279,13 @@ course.summary()
 # - Friedman, D. & Dieng, A. B. (2023). The Vendi score. arXiv:2210.02410
 # - Heusel, M. et al. (2017). GANs trained by a two time-scale update rule converge to a local Nash equilibrium.
 #   arXiv:1706.08500
-# - Krippendorff, K. (2011). Computing Krippendorff's alpha-reliability. University of Pennsylvania
+# - Hayes, A. F. & Krippendorff, K. (2007). Answering the call for a standard reliability measure for coding data.
+#   doi:10.1080/19312450709336664
 # - Kynkäänniemi, T. et al. (2019). Improved precision and recall metric for assessing generative models.
 #   arXiv:1904.06991
 # - Li, J. et al. (2016). A diversity-promoting objective function for neural conversation models. arXiv:1510.03055
-# - Lin, C.-Y. (2004). ROUGE: a package for automatic evaluation of summaries. ACL W04-1013
+# - Lin, C.-Y. & Och, F. J. (2004). Automatic evaluation of machine translation quality using longest common subsequence
+#   and skip-bigram statistics. doi:10.3115/1218955.1219032
 # - Naeem, M. F. et al. (2020). Reliable fidelity and diversity metrics for generative models. arXiv:2002.09797
 # - Papineni, K. et al. (2002). BLEU: a method for automatic evaluation of machine translation.
 #   doi:10.3115/1073083.1073135
