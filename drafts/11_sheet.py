@@ -114,6 +114,237 @@ ALTERNATIVES = {
 
 
 # %% [markdown]
+# ## 11.2 · modify · 15 min · ●●○○○ · Bits a byte
+#
+# *Chapter 11: [1 · Surprise](../chapters/11_evaluation.ipynb#1-·-Surprise)*
+#
+# Two models with different tokens read the same text. Write `bits_a_byte(nats, text)`: `nats` is a list with the surprise
+# of each token, in nats; `text` is the string that the tokens spell, and its bytes are those of UTF-8. Then a model of
+# Chinese characters and one of bytes can be compared.
+
+
+# %% nbgrader={"grade": false, "grade_id": "11-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def bits_a_byte(nats, text):
+    ### BEGIN SOLUTION
+    return sum(nats) / math.log(2) / len(text.encode("utf-8"))
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "11-2-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
+@course.hints
+def check_bits_a_byte(bits_a_byte):
+    def at(nats, text):
+        return float(course.numbers(course.attempt(bits_a_byte, list(nats), text), "one number", ()))
+
+    plain = at([math.log(2)] * 8, "abcd")
+    assert not math.isclose(plain, 1.0), "per token it would be 1 bit, but eight tokens spell four bytes: divide by these"
+    assert not math.isclose(plain, 2 * math.log(2)), "these are nats: a bit is log 2 nats"
+    assert not math.isclose(plain, 2 * math.log(2) ** 2), "the other way: divide by log 2, a nat is more than a bit"
+    assert not math.isclose(plain, 0.5), "upside down: bits for each byte, not bytes for each bit"
+    assert math.isclose(plain, 2.0), f"eight bits for four bytes: 2, not {plain:.3f}"
+    chinese = at([3.0, 1.0], "落霞")
+    assert not math.isclose(chinese, 4 / math.log(2) / 2), "two characters, but six bytes: `text.encode`"
+    assert math.isclose(chinese, 4 / math.log(2) / 6), f"4 nats for six bytes: 0.962, not {chinese:.3f}"
+    uneven = at([0.5, 0.25, 4.0], "a b")
+    assert math.isclose(uneven, 4.75 / math.log(2) / 3), f"surprises add up, whatever each is: 2.284, not {uneven:.3f}"
+
+
+check_bits_a_byte(bits_a_byte)
+
+### BEGIN HIDDEN TESTS
+_bits = lambda nats, text: sum(nats) / math.log(2) / len(text.encode())
+MISCONCEPTIONS = {
+    "per token": (lambda nats, text: np.mean(nats) / math.log(2), "these"),
+    "nats": (lambda nats, text: sum(nats) / len(text.encode()), "a bit is log 2"),
+    "times log 2": (lambda nats, text: sum(nats) * math.log(2) / len(text.encode()), "the other way"),
+    "upside down": (lambda nats, text: 1 / _bits(nats, text), "upside down"),
+    "per character": (lambda nats, text: sum(nats) / math.log(2) / len(text), "six bytes"),
+    "the largest": (lambda nats, text: len(nats) * max(nats) / math.log(2) / len(text.encode()), "nats for six bytes"),
+}
+ALTERNATIVES = {
+    "NumPy": lambda nats, text: np.sum(nats) / np.log(2) / len(text.encode()),
+    "base 2": lambda nats, text: -sum(math.log2(math.exp(-n)) for n in nats) / len(bytes(text, "utf-8")),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# ## 11.4 · build · 40 min · ●●●○○ · A ranking with intervals
+#
+# *Chapter 11: [5 · People](../chapters/11_evaluation.ipynb#5-·-People)*
+#
+# Build Bradley and Terry's ranking in two steps. `wins[i, j]` counts how often i was preferred to j.
+#
+# First `strengths(wins)`: the maximum of the likelihood of (11.8), (K,), with mean 0, right to four digits. A simple
+# way: let $e^{s_i}$ be $w_i / \sum_j n_{ij} / (e^{s_i} + e^{s_j})$, where $w_i$ are the wins of i and $n_{ij}$ the games
+# of the two, again and again, until nothing moves. Every machine has won and lost against some other.
+
+
+# %% nbgrader={"grade": false, "grade_id": "11-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def strengths(wins):
+    ### BEGIN SOLUTION
+    games = wins + wins.T
+    power = np.ones(len(wins))
+    for _ in range(10_000):
+        share = games / (power[:, None] + power[None, :])
+        np.fill_diagonal(share, 0)
+        fresh = wins.sum(1) / share.sum(1)
+        fresh = fresh / np.exp(np.log(fresh).mean())
+        moved = abs(np.log(fresh / power)).max()
+        power = fresh
+        if moved < 1e-9:
+            break
+    return np.log(power)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "11-4-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
+@course.hints
+def check_strengths(strengths):
+    def at(wins):
+        wins = np.array(wins, dtype=float)
+        return course.numbers(course.attempt(strengths, wins.copy()), "strengths, (K,)", (len(wins),))
+
+    two = at([[0, 30], [10, 0]])
+    assert not np.allclose(two, [0.75, 0.25], atol=1e-3), "these are shares: take logits"
+    assert not np.allclose(two, [-math.log(3) / 2, math.log(3) / 2], atol=1e-4), "upside down: row i are the wins of i"
+    assert abs(two.mean()) < 1e-4, "with mean 0: only differences count"
+    assert np.allclose(two, [math.log(3) / 2, -math.log(3) / 2], atol=1e-4), f"30 to 10: log 3 apart, not {two}"
+    wins = [[0, 9, 18, 3], [6, 0, 20, 40], [2, 25, 0, 11], [2, 10, 9, 0]]
+    right = np.array([0.96044, 0.08731, -0.16580, -0.88195])
+    got = at(wins)
+    assert np.allclose(got, right, atol=2e-3) or not np.allclose(got, right, atol=0.4), (
+        "near, and not there: go on until nothing moves (and do not compare an array with itself)"
+    )
+    assert np.allclose(got, right, atol=2e-3), f"of four who met unequally often: {right.round(3)}, not {got.round(3)}"
+
+
+check_strengths(strengths)
+
+
+### BEGIN HIDDEN TESTS
+from aigc.evaluate.human import bradley_terry  # noqa: E402
+
+
+def _ranked(rounds=5000, flip=False, centre=True, share=False):
+    def answer(wins):
+        wins = wins.T if flip else wins
+        games, power = wins + wins.T, np.ones(len(wins))
+        if share:
+            s = np.log(wins.sum(1) / wins.sum(0))
+            return s - s.mean()
+        for _ in range(rounds):
+            expected = games / (power[:, None] + power[None, :])
+            power = wins.sum(1) / expected.sum(1)
+        s = np.log(power / power.sum())
+        return s - s.mean() if centre else s
+
+    return answer
+
+
+MISCONCEPTIONS = {
+    "shares": (lambda wins: np.exp(_ranked()(wins)) / np.exp(_ranked()(wins)).sum(), "take logits"),
+    "upside down": (_ranked(flip=True), "upside down"),
+    "not centred": (_ranked(centre=False), "with mean 0"),
+    "two rounds": (_ranked(rounds=2), "nothing moves"),
+    "share of games": (_ranked(share=True), "log 3 apart"),
+}
+ALTERNATIVES = {
+    "the library": lambda wins: bradley_terry(wins)[0],
+    "many rounds": _ranked(),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# Then `apart(wins, strengths, i, j)`: the 95 % interval, (low, high), of the difference of two strengths. The likelihood
+# is curved by $n_{ij}\,p_{ij}(1 - p_{ij})$ for each pair, where $p_{ij}$ is (11.8): the matrix $H$ has their sums over
+# each row on its diagonal, and their negatives beside it. Its rows add up to 0, since only differences count, so it has
+# no inverse; `np.linalg.pinv` gives the covariance $C$ of what can be known. The variance of the difference is
+# $C_{ii} + C_{jj} - 2 C_{ij}$.
+
+
+# %% nbgrader={"grade": false, "grade_id": "11-4-b", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def apart(wins, strengths, i, j):
+    ### BEGIN SOLUTION
+    games = wins + wins.T
+    chance = 1 / (1 + np.exp(strengths[None, :] - strengths[:, None]))
+    bend = games * chance * (1 - chance)
+    np.fill_diagonal(bend, 0)
+    covariance = np.linalg.pinv(np.diag(bend.sum(1)) - bend)
+    variance = covariance[i, i] + covariance[j, j] - 2 * covariance[i, j]
+    middle, reach = strengths[i] - strengths[j], 1.96 * math.sqrt(variance)
+    return middle - reach, middle + reach
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "11-4-b-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
+@course.hints
+def check_apart(apart):
+    def at(wins, s, i, j):
+        wins, s = np.array(wins, dtype=float), np.array(s)
+        return course.numbers(course.attempt(apart, wins.copy(), s.copy(), i, j), "two numbers, low and high", (2,))
+
+    half = math.log(3) / 2
+    low, high = at([[0, 30], [10, 0]], [half, -half], 0, 1)
+    assert low < high, "low first, then high"
+    assert math.isclose((low + high) / 2, 2 * half, rel_tol=1e-6), f"around the difference, {2 * half:.3f}"
+    variance = ((high - low) / 2 / 1.96) ** 2
+    assert not math.isclose(variance, (2 / 15) ** 2, rel_tol=1e-3), "the root of the variance, and then 1.96 of it"
+    assert not math.isclose(variance * 1.96**2, 2 / 15, rel_tol=1e-3), "one standard deviation: 95 % reaches 1.96 far"
+    assert not math.isclose(variance, 1 / 15, rel_tol=1e-3), "the two hang together: mind the covariance, with its sign"
+    assert math.isclose(variance, 2 / 15, rel_tol=1e-3), f"of two: 1/30 + 1/10, not {variance:.4f}"
+    wins = [[0, 9, 18, 3], [6, 0, 20, 40], [2, 25, 0, 11], [2, 10, 9, 0]]
+    s = [0.96044, 0.08731, -0.16580, -0.88195]
+    low, high = at(wins, s, 1, 2)
+    assert math.isclose(low, -0.2392, abs_tol=5e-3) and math.isclose(high, 0.7454, abs_tol=5e-3), (
+        f"of four: from {-0.2392:.3f} to {0.7454:.3f}, so nobody knows; not {low:.3f} to {high:.3f}"
+    )
+
+
+check_apart(apart)
+
+
+### BEGIN HIDDEN TESTS
+def _pinned(H):
+    C = np.zeros_like(H)
+    C[1:, 1:] = np.linalg.inv(H[1:, 1:])  # the first strength held at 0
+    return C
+
+
+def _interval(cross=-2.0, root=True, z=1.96, bend=lambda p: p * (1 - p), inverse=np.linalg.pinv):
+    def answer(wins, s, i, j):
+        p = 1 / (1 + np.exp(s[None, :] - s[:, None]))
+        H = -(wins + wins.T) * bend(p)
+        np.fill_diagonal(H, 0)
+        np.fill_diagonal(H, -H.sum(1))
+        C = inverse(H)
+        variance = C[i, i] + C[j, j] + cross * C[i, j]
+        reach = z * (math.sqrt(variance) if root else variance)
+        return s[i] - s[j] - reach, s[i] - s[j] + reach
+
+    return answer
+
+
+MISCONCEPTIONS = {
+    "high first": (lambda *given: _interval()(*given)[::-1], "low first"),
+    "no covariance": (_interval(cross=0.0), "mind the covariance"),
+    "no root": (_interval(root=False), "the root of the variance"),
+    "one deviation": (_interval(z=1.0), "1.96 far"),
+    "around zero": (lambda wins, s, i, j: _interval()(wins, s - s, i, j), "around the difference"),
+    "as for equals": (_interval(bend=lambda p: 0.25), "1/30 + 1/10"),
+}
+ALTERNATIVES = {
+    "one pinned": _interval(inverse=_pinned),
+    "with ones": _interval(inverse=lambda H: np.linalg.inv(H + 1)),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
 # ## 11.5 · debug · 25 min · ●●●○○ · An interval over correlated judgements
 #
 # *Chapter 11: [5 · People](../chapters/11_evaluation.ipynb#5-·-People)*
