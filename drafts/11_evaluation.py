@@ -588,7 +588,7 @@ assert diagnosis["copied"]["FID"] < min(one["FID"] for one in healthy)
 
 # %%
 sizes = [100, 150, 200, 300, 500, 1000, 2000]
-biased = [np.mean([frechet(cloud[real], cloud[some(rest, N)]) for _ in range(6)]) for N in sizes]
+biased = [np.mean([frechet(cloud[real], cloud[some(rest, N)]) for _ in range(20)]) for N in sizes]
 dice = torch.Generator().manual_seed(course.seed())
 unlimited = frechet_unlimited(cloud[real], cloud[rest], sizes[2:] * 5, dice)
 fig, ax = plt.subplots()
@@ -864,8 +864,8 @@ width = 1.96 * np.sqrt(np.diag(covariance))
 fig, ax = plt.subplots(figsize=(6.4, 2.4))
 ax.errorbar(found, range(4), xerr=width, fmt="o", color=show.SUNSET, label="found, 95 %")
 ax.plot(strength, range(4), "D", mfc="none", color=show.DUSK, label="true")
-ax.set(yticks=range(4), yticklabels=["A", "B", "C", "D"], xlabel="strength, logits")
-ax.legend(loc="upper right")
+ax.set(yticks=range(4), yticklabels=["A", "B", "C", "D"], xlabel="strength, logits", ylim=(3.5, -0.5))
+ax.legend(loc="lower right")
 show.figure(
     fig, alt="Four machines with intervals, and their true strengths as open diamonds: A first, D last, B and C overlap."
 )
