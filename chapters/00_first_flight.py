@@ -29,6 +29,7 @@ from aigc.codecs.text import CharCodec
 from aigc.evaluate.image import label_accuracy, nearest
 from aigc.evaluate.music import longest_copied_run
 from aigc.evaluate.text import nats_per_token
+from aigc.evaluate.variety import longest_copy
 from aigc.models import choir
 
 device = course.start("00")
@@ -286,10 +287,7 @@ assert right > real > 0.9
 # many letters in a row of the verse stand in the plays?* A common phrase is no theft, so there will be some.
 
 # %%
-plays, copied = data.shakespeare(), 0
-for i in range(len(verse)):
-    while i + copied < len(verse) and verse[i : i + copied + 1] in plays:
-        copied += 1
+copied = len(longest_copy(verse, data.shakespeare()))
 _, distance = nearest(pictures, data.digits()[0])
 _, apart = nearest(data.digits("test")[0], data.digits()[0])
 corpus = [notes.to_grid(piece.notes) for piece in data.chorales()]

@@ -84,10 +84,9 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
     Raises ValueError where the numbers of features differ, or where a cloud has no more than k points.
     """
     _clouds(real, fake, least=k + 1)
-    radius = lambda x: torch.cdist(x, x).kthvalue(k + 1).values  # the nearest of all is the point itself
     between = torch.cdist(real, fake)  # (N, M)
-    precision = (between <= radius(real)[:, None]).any(0).double().mean().item()
-    return precision, (between <= radius(fake)).any(1).double().mean().item()
+    precision = (between <= _radii(real, k)[:, None]).any(0).double().mean().item()
+    return precision, (between <= _radii(fake, k)).any(1).double().mean().item()
 
 
 def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, float]:
@@ -98,9 +97,12 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
     real: (N, F), fake: (M, F). Raises ValueError as `precision_recall` does.
     """
     _clouds(real, fake, least=k + 1)
-    radius = torch.cdist(real, real).kthvalue(k + 1).values
-    within = (torch.cdist(real, fake) <= radius[:, None]).double()  # (N, M)
+    within = (torch.cdist(real, fake) <= _radii(real, k)[:, None]).double()  # (N, M)
     return within.sum(0).mean().item() / k, within.amax(1).mean().item()
+
+
+def _radii(x: Tensor, k: int) -> Tensor:
+    return torch.cdist(x, x).kthvalue(k + 1).values  # the nearest of all is the point itself
 
 
 def frechet_unlimited(real: Tensor, fake: Tensor, sizes: list[int], generator: torch.Generator) -> float:
