@@ -37,7 +37,7 @@ from aigc import course, data, released, show
 
 device = course.start("11")
 show.style()
-rng = np.random.default_rng(course.seed())
+rng, dice = np.random.default_rng(course.seed()), torch.Generator().manual_seed(course.seed())
 
 # %% [markdown]
 # ## What we will measure
@@ -187,9 +187,8 @@ from aigc.codecs.text import CharCodec
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
-page = data.shakespeare("test")[:700]
 author, letters = released.load("shakespeare")
-small = GPT2LMHeadModel.from_pretrained(released.path("gpt2"))
+small = GPT2LMHeadModel.from_pretrained(released.path("gpt2"), dtype=torch.float32)
 pieces = GPT2Tokenizer.from_pretrained(released.path("gpt2"))
 talker = AutoModelForCausalLM.from_pretrained(data.smollm2(), dtype=torch.float32).to(device)
 words = AutoTokenizer.from_pretrained(data.smollm2())
@@ -211,12 +210,13 @@ def read_by(name: str, text: str) -> tuple[float, float]:
     return math.exp(nats), nats * len(ids) / math.log(2) / len(text.encode())
 
 
-found = {name: read_by(name, page) for name in readers}
-for name, (perplexity, bits_a_byte) in found.items():
+unread = data.shakespeare("test")[:700]
+read = {name: read_by(name, unread) for name in readers}
+for name, (perplexity, bits_a_byte) in read.items():
     print(f"{name:<14} perplexity {perplexity:6.1f} a token, {bits_a_byte:.2f} bits a byte")
 
 # %%
-by_token, by_byte = (sorted(found, key=lambda name: found[name][part]) for part in (0, 1))
+by_token, by_byte = (sorted(read, key=lambda name: read[name][part]) for part in (0, 1))
 assert by_token == ["letters", "1,001 pieces", "SmolLM2"] and by_byte[0] == "SmolLM2"
 
 # %% [markdown]
@@ -241,16 +241,16 @@ assert by_token == ["letters", "1,001 pieces", "SmolLM2"] and by_byte[0] == "Smo
 # %%
 by_heart, unseen = write(501, 20), write(501, 200)
 log_p = lambda x: np.log(shares[x[:, 0]]) + np.log(P[x[:, :-1], x[:, 1:]]).sum(1)
-dice = lambda x: np.full(len(x), x.shape[1] * np.log(1 / 5))
+by_chance = lambda x: np.full(len(x), x.shape[1] * np.log(1 / 5))
 
 
 def mixture(x):
-    return np.logaddexp(np.log(0.01) + log_p(x), np.log(0.99) + dice(x))
+    return np.logaddexp(np.log(0.01) + log_p(x), np.log(0.99) + by_chance(x))
 
 
 def parrot(x):
     known = (x[:, None] == by_heart).all(2).any(1)
-    return np.where(known, np.log((1 - 1e-6) / 20), np.log(1e-6) + dice(x))
+    return np.where(known, np.log((1 - 1e-6) / 20), np.log(1e-6) + by_chance(x))
 
 
 cost = {name: -q(unseen).mean() / 501 for name, q in (("truth", log_p), ("mixture", mixture), ("parrot", parrot))}
@@ -341,15 +341,17 @@ print(f"ROUGE-L: {F:.3f}, from {six} words in order")
 # %% [markdown]
 # ### What is a word, in Chinese?
 #
-# Both count words, and Chinese is written without spaces.
+# Both count words, and Chinese is written without spaces. So somebody has to cut it. sacrebleu knows several ways:
+# `13a`, its default, cuts at spaces and at English punctuation, `intl` at the punctuation of all scripts; `zh` takes
+# each Chinese character for a word, and `char` each character of whatever script. rouge-score has one way, for English.
 #
 # *Predict 4.* A line of Wang Bo's preface against itself, and a version with three characters changed: what does each
 # of sacrebleu's ways of cutting say, and what does rouge-score?
 
 # %%
-line, changed = "王勃在675年写下落霞与孤鹜齐飞，秋水共长天一色。", "王勃在676年写下晚霞与孤鹜同飞，秋水共长天一色。"
+original, changed = "王勃在675年写下落霞与孤鹜齐飞，秋水共长天一色。", "王勃在676年写下晚霞与孤鹜同飞，秋水共长天一色。"
 cut = {
-    way: BLEU(tokenize=way, effective_order=True).sentence_score(changed, [line]).score
+    way: BLEU(tokenize=way, effective_order=True).sentence_score(changed, [original]).score
     for way in ("13a", "intl", "char", "zh")
 }
 itself = rouge_scorer.RougeScorer(["rouge1"]).score("落霞与孤鹜齐飞", "落霞与孤鹜齐飞")["rouge1"].fmeasure
@@ -367,16 +369,17 @@ assert cut["13a"] < 1 < cut["intl"] < cut["zh"] < cut["char"] and itself == 0
 #
 # Now the question that all this is for: does a higher score mean that it says the same? Fifteen sentences, each with a
 # paraphrase that shares few words with it and a sentence that shares nearly all, and says the opposite. We wrote them
-# to be hard, so these shares are no average over the world. Beside BLEU, chrF (which counts runs of letters) and
-# ROUGE-L stands the cosine of two vectors, which MiniLM makes of sentences (Reimers & Gurevych 2019): it was trained on
-# a billion pairs of sentences that belong together, and counts no words at all.
+# to be hard, so these shares are no average over the world. Beside BLEU, chrF (which counts runs of letters; Popović
+# 2015) and ROUGE-L stands the cosine of two vectors, which a network makes of sentences: MiniLM (Wang et al. 2020),
+# trained in the manner of Reimers & Gurevych (2019) on a billion pairs of sentences that belong together. It counts no
+# words at all.
 #
 # *Predict 5.* How many of the fifteen does BLEU get right, and how many does MiniLM?
 
 # %% tags=["mine"]
-MINE = None  # or a list of (sentence, one that says the same in other words, one that says the opposite)
+MINE = None  # or a list of (sentence, the same in other words, the opposite); or of three paths: a picture, like, unlike
 PAIRS = """
-The museum is open on Mondays. | On Mondays you can visit the museum. | The museum is not open on Mondays.
+The museum was full of visitors. | Crowds filled the galleries. | The museum was empty of visitors.
 Take the pills with food. | Eat something when you swallow these tablets. | Do not take the pills with food.
 She agreed to sell the house. | She said yes to selling her home. | She refused to sell the house.
 The bridge is safe for heavy trucks. | Big lorries can cross without danger. | The bridge is unsafe for heavy trucks.
@@ -384,16 +387,19 @@ He always arrives before nine. | You find him here by nine every day. | He never
 Prices rose sharply last spring. | Spring brought much higher prices. | Prices fell sharply last spring.
 The goalkeeper saved the last shot. | The final attempt was stopped. | The goalkeeper missed the last shot.
 All passengers survived. | Nobody on board died. | No passengers survived.
-The water in this river is clean. | You can drink from this stream. | The water in this river is dirty.
+The water in this river is clean. | Nothing pollutes this stream. | The water in this river is dirty.
 The court found him guilty. | The judges decided that he had done it. | The court found him innocent.
 You can pay with cash here. | This shop accepts coins and notes. | You cannot pay with cash here.
 The train was late. | It came after its time. | The train was early.
 My grandmother likes spicy food. | Hot dishes please my granny. | My grandmother hates spicy food.
-The battery lasts longer than a day. | One charge is enough for thirty hours. | The battery lasts less than a day.
+The battery lasts longer than a day. | Once charged, it works for over 24 hours. | The battery lasts less than a day.
 Turn left at the second crossing. | Go left where the next but one street crosses. | Turn right at the second crossing.
 """
 
 # %% tags=["mine"]
+from pathlib import Path
+
+from PIL import Image
 from rouge_score import rouge_scorer
 from sacrebleu.metrics import BLEU, CHRF
 from transformers import AutoModel, AutoTokenizer
@@ -409,6 +415,8 @@ def vectors(sentences: list[str]) -> torch.Tensor:
     return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
 
 
+
+# %% tags=["mine"]
 cosine = lambda a, b: float(torch.dot(*vectors([a, b])))
 sentence_bleu, chrf, rouge = BLEU(effective_order=True), CHRF(), rouge_scorer.RougeScorer(["rougeL"])
 MEASURES = {
@@ -418,27 +426,42 @@ MEASURES = {
     "MiniLM": lambda reference, text: 100 * cosine(reference, text),
 }
 
+
 # %% tags=["mine"]
+def wilson(hits: int, of: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share, of which we saw so many hits."""
+    return tuple(stats.binomtest(int(hits), of).proportion_ci(method="wilson"))
+
+
 triples = [tuple(map(str.strip, row.split("|"))) for row in PAIRS.strip().splitlines()] if MINE is None else MINE
+pictures = Path(triples[0][0]).suffix.lower() in (".png", ".jpg", ".jpeg")
+if pictures:  # all of them, or none of them
+    grey = lambda path, size: np.asarray(Image.open(path).convert("L").resize((size, size))) / 255
+    alike = lambda size: lambda a, b: 100 - 100 * np.sqrt(np.mean((grey(a, size) - grey(b, size)) ** 2))
+    MEASURES = {"64 x 64": alike(64), "8 x 8": alike(8)}  # as in the next section: what do the features see?
+
+# %% tags=["mine"]
 right, means = {}, {}
 print(f"{'':<9}{'same':>6}{'opposite':>10}{'right':>8}   95 % interval")
 for name, measure in MEASURES.items():
     scores = np.array([[measure(said, same), measure(said, opposite)] for said, same, opposite in triples])
     right[name], means[name] = int((scores[:, 0] > scores[:, 1]).sum()), scores.mean(0)
-    low, high = stats.binomtest(right[name], len(triples)).proportion_ci(method="wilson")
+    low, high = wilson(right[name], len(triples))
     same, opposite = means[name]
     print(f"{name:<9}{same:6.0f}{opposite:10.0f}{right[name]:4} of {len(triples):<4}{low:4.0%} to {high:.0%}")
     assert -100.1 <= means[name].min() <= means[name].max() <= 100.1  # a percentage, or a cosine
 
 # %% tags=["nbval-ignore-output", "mine"]
-shuffled = [" ".join(rng.permutation(said.rstrip(".").split())) for said, _, _ in triples]
-salad = {n: np.mean([m(t[0], s) for t, s in zip(triples, shuffled)]) for n, m in MEASURES.items()}
-print("the sentence, shuffled:", ", ".join(f"{name} {score:.0f}" for name, score in salad.items()))
+if not pictures:
+    shuffled = [" ".join(rng.permutation(said.rstrip(".").split())) for said, _, _ in triples]
+    salad = {n: np.mean([m(t[0], s) for t, s in zip(triples, shuffled)]) for n, m in MEASURES.items()}
+    print("the sentence, shuffled:", ", ".join(f"{name} {score:.0f}" for name, score in salad.items()))
 
 # %% tags=["mine"]
 if MINE is None:
     assert right["BLEU"] == right["chrF"] == right["ROUGE-L"] == 0 and right["MiniLM"] <= 3
     assert salad["BLEU"] < 40 and salad["MiniLM"] > 80
+
 # %% [markdown]
 # *Answer 5.* None, and as good as none. BLEU, chrF and ROUGE-L give the opposite several times the marks of the
 # paraphrase, for *not* is one word, and a paraphrase is built of others. MiniLM knows that a paraphrase is near, and it
@@ -446,7 +469,8 @@ if MINE is None:
 # a way of its own. Shuffle the words of a sentence, and its vector hardly moves, where BLEU falls at once.
 #
 # So: a score against a reference may show, roughly, whether two versions of *one* system differ, on many texts. It does
-# not say that a text is right. Put your own fifteen into `MINE`, above.
+# not say that a text is right. Put your own fifteen into `MINE`, above: sentences, or pictures. In pictures we count
+# the grey values that two have in common, at 64 × 64 places and at 8 × 8.
 #
 # ## 3 · Of a distribution
 #
@@ -459,10 +483,34 @@ if MINE is None:
 # - **blurred**; **noisy**;
 # - **wrong mix**: every second digit is a zero or a one.
 #
-# And a **healthy** one: real digits that are not in the real set. Chapter 08 used four measures in the features of a
-# small judge; here they are again, with two more and a detector of copies. Let each real digit have a *ball*, with the
-# distance to its fifth real neighbour as its radius (Kynkäänniemi et al. 2019, who take the third; Naeem et al. 2020,
-# the fifth):
+# And a **healthy** one: real digits that are not in the real set.
+
+# %%
+from torchvision.transforms.functional import gaussian_blur
+
+digits, labels = data.digits()
+order = rng.permutation(len(digits))
+real, rest = order[:2000], order[2000:]  # indices; `rest` is never shown as real
+some = lambda where, many: rng.choice(where, many, replace=len(where) < many)
+without = rest[~np.isin(labels[rest], (4, 7))]
+simple = rest[np.isin(labels[rest], (0, 1))]
+thousand = digits[some(rest, 1000)]
+blur = gaussian_blur(torch.tensor(thousand)[:, None].float(), 5, 1.0)[:, 0].round().byte().numpy()
+noise = (thousand + rng.normal(0, 30, thousand.shape)).clip(0, 255).astype(np.uint8)
+sick = {
+    "dropped": digits[some(without, 1000)],
+    "copied": digits[some(real, 1000)],
+    "few": digits[np.repeat(some(rest, 100), 10)],
+    "blurred": blur,
+    "noisy": noise,
+    "wrong mix": digits[np.concatenate([some(simple, 500), some(rest, 500)])],
+}
+assert all(len(ill) == 1000 for ill in sick.values()) and not np.isin(real, rest).any()
+
+# %% [markdown]
+# Chapter 08 used four measures in the features of a small judge; here they are again, with two more and a detector of
+# copies. Let each real digit have a *ball*, with the distance to its fifth real neighbour as its radius (Kynkäänniemi
+# et al. 2019, who take the third; Naeem et al. 2020, the fifth):
 #
 # - **FID** (Heusel et al. 2017) $= |\mu_1 - \mu_2|^2 + \mathrm{tr}(C_1 + C_2 - 2(C_1 C_2)^{1/2})$, of the means and
 #   covariances of the two clouds;
@@ -481,13 +529,10 @@ if MINE is None:
 from aigc.evaluate.image import density_coverage, frechet, frechet_unlimited, judged
 from aigc.evaluate.image import kernel_distance, nearest, precision_recall
 
-line, fake = torch.tensor([[0.0], [1], [2], [3]]), torch.tensor([[1.4], [1.4]])
-assert density_coverage(line, fake, k=1)[1] == 0.5 and precision_recall(line, fake, k=1)[0] == 1
-digits, labels = data.digits()
+points, fake = torch.tensor([[0.0], [1], [2], [3]]), torch.tensor([[1.4], [1.4]])
+assert density_coverage(points, fake, k=1)[1] == 0.5 and precision_recall(points, fake, k=1)[0] == 1
 judge = released.load("judge")[0].to(device)
 features = lambda images: judged(judge, images)[0]
-order = rng.permutation(len(digits))
-real, rest = order[:2000], order[2000:]  # indices; `rest` is never shown as real
 cloud = features(digits)
 
 
@@ -503,29 +548,8 @@ def measures(fakes: np.ndarray, seen: torch.Tensor) -> dict[str, float]:
 
 
 # %%
-from torchvision.transforms.functional import gaussian_blur
-
-some = lambda where, many: rng.choice(where, many, replace=len(where) < many)
-without = rest[~np.isin(labels[rest], (4, 7))]
-simple = rest[np.isin(labels[rest], (0, 1))]
-sample = digits[some(rest, 1000)]
-blur = gaussian_blur(torch.tensor(sample)[:, None].float(), 5, 1.0)[:, 0].round().byte().numpy()
-noise = (sample + rng.normal(0, 30, sample.shape)).clip(0, 255).astype(np.uint8)
-sick = {
-    "dropped": digits[some(without, 1000)],
-    "copied": digits[some(real, 1000)],
-    "few": digits[np.repeat(some(rest, 100), 10)],
-    "blurred": blur,
-    "noisy": noise,
-    "wrong mix": digits[np.concatenate([some(simple, 500), some(rest, 500)])],
-}
 healthy = [measures(digits[at], cloud[at]) for at in (some(rest, 1000) for _ in range(6))]
 floor = {name: np.mean([one[name] for one in healthy]) for name in healthy[0]}
-show.images(
-    np.concatenate([pictures[:5] for pictures in sick.values()]),
-    columns=15,
-    alt="Five digits of each sick generator. Four look like handwriting, the blurred ones soft, the noisy ones grained.",
-)
 
 # %% [markdown]
 # A difference counts if it is larger than any between six healthy thousands: 0.08 for shares, 0.12 for density, 30 for
@@ -543,9 +567,9 @@ hundreds = [np.repeat(some(rest, 100), 10) for _ in range(5)]
 six = [diagnosis["few"], *(measures(digits[at], cloud[at]) for at in hundreds)]
 diagnosis["few"] = {name: np.mean([one[name] for one in six]) for name in LEAST}
 table = dict.fromkeys(diagnosis, "")
-for disease, found in diagnosis.items():
+for disease, symptoms in diagnosis.items():
     for name, least in LEAST.items():
-        change = (found[name] - floor[name]) * (-1 if name in ("FID", "KID", "copies") else 1)
+        change = (symptoms[name] - floor[name]) * (-1 if name in ("FID", "KID", "copies") else 1)
         table[disease] += "-" if change < -least else "+" if change > least else "."
 
 # %% tags=["showpiece"]
@@ -604,7 +628,6 @@ assert diagnosis["copied"]["FID"] < min(one["FID"] for one in healthy)
 # %%
 sizes = [100, 150, 200, 300, 500, 1000, 2000]
 biased = [np.mean([frechet(cloud[real], cloud[some(rest, N)]) for _ in range(20)]) for N in sizes]
-dice = torch.Generator().manual_seed(course.seed())
 unlimited = frechet_unlimited(cloud[real], cloud[rest], sizes[2:] * 5, dice)
 fig, ax = plt.subplots()
 ax.plot([1 / N for N in sizes], biased, "o-", color=show.WATER, label="real against real")
@@ -662,9 +685,9 @@ assert max(few["narrower by 0.1"]) < min(few["the same"])  # further from the tr
 tiny = lambda images: torch.tensor(images.reshape(-1, 7, 4, 7, 4).mean((2, 4)).reshape(-1, 49))
 worse = {}
 for name, view in (("judge", features), ("7 x 7", tiny)):
-    floor_ = np.mean([frechet(view(digits[real]), view(digits[some(rest, 1000)])) for _ in range(3)])
+    base = np.mean([frechet(view(digits[real]), view(digits[some(rest, 1000)])) for _ in range(3)])
     for disease in ("blurred", "wrong mix"):
-        worse[name, disease] = frechet(view(digits[real]), view(sick[disease])) / floor_
+        worse[name, disease] = frechet(view(digits[real]), view(sick[disease])) / base
         print(f"{name:<6} {disease:<10} {worse[name, disease]:3.0f} floors")
 assert worse["judge", "blurred"] > worse["judge", "wrong mix"]
 assert worse["7 x 7", "blurred"] < worse["7 x 7", "wrong mix"]
@@ -676,8 +699,8 @@ assert worse["7 x 7", "blurred"] < worse["7 x 7", "wrong mix"]
 # ## 4 · Variety and copying
 #
 # *Does it always say the same, and did it say it first?* Back to the three machines of the beginning. All of them, and
-# an honest model (the small GPT of chapter 03), write a page of Shakespeare. And a page of a play that no model has
-# seen is the floor.
+# an honest model (the small GPT of chapter 03), write a page of Shakespeare, thirty lines. Five pages of a play that
+# none of them has seen are the floor, and they show how far it moves from page to page.
 #
 # - **distinct-2** (Li et al. 2016): of all pairs of words, the share that is different;
 # - **self-BLEU** (Zhu et al. 2018): the BLEU of each line with all others as its references;
@@ -690,9 +713,9 @@ assert worse["7 x 7", "blurred"] < worse["7 x 7", "wrong mix"]
 #
 # - the **longest copy**: the most letters in a row that stand in the training plays;
 # - **surprise**, in bits a letter, to a reader: SmolLM2. (It may have read *The Tempest* before; so may it have the
-#   rest.)
+#   rest.) These two look at the first 250 letters of a page, the others at all its lines, or at 150 words.
 #
-# *Predict 7.* Which of the five pages has the highest share of different pairs of words: the real one?
+# *Predict 7.* Which page has the highest share of different pairs of words: a real one?
 
 # %%
 from aigc import sample
@@ -703,56 +726,56 @@ kinds = np.repeat([0, 1], 3)
 assert math.isclose(vendi((kinds[:, None] == kinds).astype(float)), 2)  # as by hand
 plays, unheard = data.shakespeare(), data.shakespeare("test")
 lines = lambda text: [line for line in text.splitlines() if len(line.split()) > 3]
-codec = CharCodec(letters)
-dice = torch.Generator().manual_seed(course.seed())
+known, unknown, codec = lines(plays), lines(unheard), CharCodec(letters)
 drawn = sample.tokens(author, torch.tensor([codec.encode("\n\n")]), 2000, temperature=0.9, generator=dice)
-written = codec.decode([int(letter) for letter in drawn])
-real_lines = lines(unheard)[:200]
-bag = rng.permutation(" ".join(real_lines[30:60]).split())
-known = lines(plays)
-pages = {
-    "held out": real_lines[:30],
-    "model": lines(written)[:30],
+bag = rng.permutation(" ".join(unknown[150:180]).split())
+held_out = [unknown[at : at + 30] for at in range(0, 150, 30)]
+machines = {
+    "model": lines(codec.decode([int(letter) for letter in drawn]))[:30],
     "parrot": [known[i] for i in rng.choice(len(known), 30, replace=False)],
     "mixer": [" ".join(part) for part in np.array_split(bag, 30)],
     "stammerer": [known[int(rng.integers(len(known)))]] * 30,
 }
-assert min(map(len, pages.values())) == 30
+assert min(map(len, machines.values())) == 30
+
 
 # %% tags=["nbval-ignore-output"]
-seen = {}
-print(f"{'':<11}{'surprise':>9}{'distinct-2':>12}{'self-BLEU':>11}{'Vendi':>7}{'longest copy':>14}")
-for name, page in pages.items():
-    text, v = "\n".join(page)[:400], vectors(page)
-    seen[name] = {
-        "surprise": read_by("SmolLM2", text)[1], "distinct": distinct(" ".join(page).split()[:150], 2),
-        "self-BLEU": self_bleu(page), "Vendi": vendi((v @ v.T).double().fill_diagonal_(1).numpy()),
-        "copy": len(longest_copy(text, plays)),
+def look(verses: list[str]) -> dict[str, float]:
+    start, v = "\n".join(verses)[:250], vectors(verses)
+    return {
+        "surprise": read_by("SmolLM2", start)[1], "distinct-2": distinct(" ".join(verses).split()[:150], 2),
+        "self-BLEU": self_bleu(verses), "Vendi": vendi((v @ v.T).double().fill_diagonal_(1).numpy()),
+        "copy": len(longest_copy(start, plays)),
     }  # fmt: skip
-    print(f"{name:<11}" + "{:9.2f}{:12.2f}{:11.1f}{:7.1f}{:14}".format(*seen[name].values()))
+
+
+floors = [look(verses) for verses in held_out]
+low, high = ({name: way(one[name] for one in floors) for name in floors[0]} for way in (min, max))
+seen = {name: look(verses) for name, verses in machines.items()}
+print(f"{'':<16}{'surprise':>9}{'distinct-2':>12}{'self-BLEU':>11}{'Vendi':>7}{'longest copy':>14}")
+for name, row in {"held out, least": low, "held out, most": high, **seen}.items():
+    print(f"{name:<16}" + "{:9.2f}{:12.2f}{:11.1f}{:7.1f}{:14}".format(*row.values()))
 
 # %%
-held = seen["held out"]
-for name in ("model", "parrot", "mixer"):  # various, like the real page; the parrot's copy and the mixer's surprise show
-    assert seen[name]["distinct"] > 0.9 and abs(seen[name]["self-BLEU"] - held["self-BLEU"]) < 6
-    assert abs(seen[name]["Vendi"] - held["Vendi"]) < 6
+for name in ("model", "parrot", "mixer"):  # various, like a real page; the parrot's copy and the mixer's surprise show
+    assert seen[name]["distinct-2"] > 0.9 and seen[name]["self-BLEU"] < high["self-BLEU"] + 5
+    assert seen[name]["Vendi"] > low["Vendi"] - 5
 same = seen["stammerer"]
-assert same["Vendi"] < 1.01 and same["self-BLEU"] > 99.9 and same["distinct"] < 0.2
-assert seen["parrot"]["copy"] > 35 > max(seen[name]["copy"] for name in ("held out", "model", "mixer"))
-assert seen["mixer"]["surprise"] > held["surprise"] + 0.3 > same["surprise"] + 1
+assert same["Vendi"] < 1.01 and same["self-BLEU"] > 99.9 and same["distinct-2"] < 0.2
+assert seen["parrot"]["copy"] > 35 > max(high["copy"], seen["model"]["copy"], seen["mixer"]["copy"])
+assert seen["mixer"]["surprise"] > high["surprise"] and same["surprise"] < low["surprise"] - 0.5
 
 # %% [markdown]
 # *Answer 7.* One cannot tell: nearly all pairs are different on every page but the stammerer's, and by each of the
 # three the parrot and the mixer are as various as Shakespeare. Three measures of variety agree, and all three see one
 # liar of three, the stammerer. The parrot is caught by the longest copy alone: a page that nobody has copied shares
-# some fifteen letters with other plays, and it shares whole lines, as the stammerer does. The mixer is caught by
+# fifteen or twenty letters with other plays, and it shares whole lines, as the stammerer does. The mixer is caught by
 # surprise alone. And mind the stammerer's: it is the *lowest* of all. Were surprise the only measure, or variety, or
 # novelty, one of the three would win.
 #
 # That is the method of this chapter. Before you trust a measure, build somebody who cheats it; and put beside it a
 # measure that this one cannot cheat.
 #
-# %% [markdown]
 # ## 5 · People
 #
 # *How many people have to be asked?* More than one thinks, and it can be computed before the first is asked. The surest
@@ -777,8 +800,8 @@ def judgements(p: float) -> float:
 
 def power(p: float, n: int, studies: int = 4000) -> float:
     """In which share of the studies Wilson's interval excludes one half, on the right side."""
-    low = [stats.binomtest(k, n).proportion_ci(method="wilson").low for k in range(n + 1)]
-    return float((np.array(low)[rng.binomial(n, p, studies)] > 0.5).mean())
+    low = np.array([wilson(k, n)[0] for k in range(n + 1)])
+    return float((low[rng.binomial(n, p, studies)] > 0.5).mean())
 
 
 for p in (0.6, 0.7):
@@ -800,11 +823,11 @@ for p in (0.6, 0.7):
 # %%
 studies = 2000
 taste = rng.normal(0, 1, (studies, 12))  # in logits; the true share is one half, by symmetry
-shares_ = rng.binomial(20, 1 / (1 + np.exp(-taste))) / 20  # of each person
-pooled = np.array([stats.binomtest(k, 240).proportion_ci(method="wilson") for k in range(241)])
-low, high = pooled[(20 * shares_).sum(1).round().astype(int)].T
+leanings = rng.binomial(20, 1 / (1 + np.exp(-taste))) / 20  # of each person
+pooled = np.array([wilson(k, 240) for k in range(241)])
+low, high = pooled[(20 * leanings).sum(1).round().astype(int)].T
 by_judgement = ((low <= 0.5) & (0.5 <= high)).mean()
-by_person = covers(shares_, 0.5)
+by_person = covers(leanings, 0.5)
 
 # %% tags=["nbval-ignore-output"]
 print(f"240 judgements: {by_judgement:.0%} of the intervals hold the truth;  12 people: {by_person:.0%}")
@@ -842,14 +865,15 @@ assert abs(by_person - 0.95) < 3 * math.sqrt(0.95 * 0.05 / studies)  # within th
 # %%
 from aigc.evaluate.human import alpha, bradley_terry, dawid_skene
 
-first, second = np.eye(10)[:2]
-assert (first == second).mean() == 0.8 and math.isclose(alpha(np.stack([first, second])), 1 - 0.2 / (72 / 380))
+two_people = np.eye(10)[:2]
+assert (two_people[0] == two_people[1]).mean() == 0.8
+assert math.isclose(alpha(two_people), 1 - 0.2 / (72 / 380))  # as by hand
 truth = rng.integers(2, size=300)
 honest = rng.random((300, 7)) < [0.9, 0.85, 0.8, 0.5, 0.5, 0.5, 0.1]
-labels_ = np.where(honest, truth[:, None], 1 - truth[:, None])
-belief, confusion = dawid_skene(labels_, classes=2)
-vote, weighed = ((labels_.mean(1) > 0.5) == truth).mean(), (belief.argmax(1) == truth).mean()
-print(f"agreement of the seven: alpha {alpha(labels_.T):.2f}")
+answers = np.where(honest, truth[:, None], 1 - truth[:, None])
+belief, confusion = dawid_skene(answers, classes=2)
+vote, weighed = ((answers.mean(1) > 0.5) == truth).mean(), (belief.argmax(1) == truth).mean()
+print(f"agreement of the seven: alpha {alpha(answers.T):.2f}")
 print(f"right: by votes {vote:.0%}, by Dawid and Skene {weighed:.0%}")
 print("how often each is right, as found without the truth:", (confusion[:, [0, 1], [0, 1]].mean(1)).round(2).tolist())
 assert 0.6 < vote < 0.82 and weighed > vote + 0.05 and confusion[6, 0, 0] < 0.3
@@ -873,14 +897,14 @@ assert 0.6 < vote < 0.82 and weighed > vote + 0.05 and confusion[6, 0, 0] < 0.3
 # %%
 strength = np.array([0.8, 0.1, -0.1, -0.8])
 chance = 1 / (1 + np.exp(strength[None, :] - strength[:, None]))
-first = np.triu(rng.binomial(40, chance), 1)
-wins = first + np.tril(40 - first.T, -1)  # forty judgements of each pair
-found, covariance = bradley_terry(wins)
-expected = (wins + wins.T) * (1 / (1 + np.exp(found[None, :] - found[:, None])))
+upper = np.triu(rng.binomial(40, chance), 1)
+wins = upper + np.tril(40 - upper.T, -1)  # forty judgements of each pair
+ranked, covariance = bradley_terry(wins)
+expected = (wins + wins.T) * (1 / (1 + np.exp(ranked[None, :] - ranked[:, None])))
 assert np.allclose(expected.sum(1) - expected.diagonal(), wins.sum(1))  # the maximum: won as often as expected
 width = 1.96 * np.sqrt(np.diag(covariance))
 fig, ax = plt.subplots(figsize=(6.4, 2.4))
-ax.errorbar(found, range(4), xerr=width, fmt="o", color=show.SUNSET, label="found, 95 %")
+ax.errorbar(ranked, range(4), xerr=width, fmt="o", color=show.SUNSET, label="found, 95 %")
 ax.plot(strength, range(4), "D", mfc="none", color=show.DUSK, label="true")
 ax.set(yticks=range(4), yticklabels=["A", "B", "C", "D"], xlabel="strength, logits", ylim=(3.5, -0.5))
 ax.legend(loc="lower right")
@@ -889,7 +913,7 @@ show.figure(
 )
 
 # %%
-gap = lambda i, j: (found[i] - found[j]) / math.sqrt(covariance[i, i] + covariance[j, j] - 2 * covariance[i, j])
+gap = lambda i, j: (ranked[i] - ranked[j]) / math.sqrt(covariance[i, i] + covariance[j, j] - 2 * covariance[i, j])
 assert gap(0, 3) > 1.96 and abs(gap(1, 2)) < 3
 
 # %% [markdown]
@@ -899,15 +923,15 @@ assert gap(0, 3) > 1.96 and abs(gap(1, 2)) < 3
 #
 # ### Your turn: fifteen blind choices
 #
-# Which of two sentences says the same as the first? Press A or B, fifteen times; nobody tells you which is which. Each
-# choice goes into the file `judgements.csv` beside this notebook, and the cell after this one reads it. Until you have
-# judged, and on a printed page, somebody simulated stands in for you, who is right nine times of ten. (Instead of
-# sentences, `MINE` may bring pairs of your own. Two summaries, two translations, two captions of a picture: whatever
-# you can judge.)
+# Which of two sentences says the same as the first? Press A or B, fifteen times; nobody tells you which is which. Your
+# choices go into the file `judgements.csv` beside this notebook, and the cell after this one reads it. Until you have
+# judged, and on a printed page, somebody simulated stands in for you, who is right nine times of ten. (`MINE` may bring
+# samples of your own: two summaries, two translations, two pictures, whatever you can judge.)
 
 # %% tags=["mine"]
+import base64
 import csv
-from pathlib import Path
+import html
 
 import ipywidgets as widgets
 from IPython.display import display
@@ -919,9 +943,15 @@ choices: list[str] = []
 prompt, buttons = widgets.HTML(), [widgets.Button(description=letter) for letter in "AB"]
 
 
+def seen_as(one: str) -> str:
+    if not pictures:
+        return html.escape(one)
+    return f"<img width=120 src='data:image;base64,{base64.b64encode(Path(one).read_bytes()).decode()}'>"
+
+
 # %% tags=["mine"]
 def ask():
-    said, *two = triples[len(choices)]
+    said, *two = map(seen_as, triples[len(choices)])
     a, b = two if first_is_same[len(choices)] else two[::-1]
     prompt.value = f"{len(choices) + 1} of {len(triples)}. <i>{said}</i><br>A: {a}<br>B: {b}"
 
@@ -982,7 +1012,6 @@ if MINE is None and people is stored:
 # All four are *below* zero: on these sentences one does better by a coin, and best by doing the opposite of what BLEU
 # says. A measure has no agreement with people as such; it has one on the texts on which it was tried.
 #
-# %% [markdown]
 # ## 6 · A model as judge
 #
 # *Why not ask a language model?* It never sleeps, costs little, and agrees with people, the largest ones do, about as
@@ -1034,13 +1063,15 @@ def prefers_first(cases: list[tuple[str, str, str]]) -> np.ndarray:
 right_first = prefers_first(exam)
 wrong_first = prefers_first([(q, no, yes) for q, yes, no in exam])
 says_A = np.concatenate([right_first > 0, wrong_first > 0]).mean()
-each, both = ((right_first > 0).mean(), (wrong_first < 0).mean()), (right_first - wrong_first > 0).mean()
-print(f"says A: {says_A:.0%}")
-print(f"right: {each[0]:.0%} if the right one is A, {each[1]:.0%} if it is B; both orders together {both:.0%}")
+ways = {"the right one is A": right_first > 0, "it is B": wrong_first < 0, "both orders": right_first > wrong_first}
+print(f"says A: {says_A:.0%}, ± {reach(((right_first > 0) + (wrong_first > 0)) / 2.0):.0%} over the questions")
+for way, found in ways.items():
+    print(f"right, {way:<19} {found.mean():4.0%},  {{:.0%}} to {{:.0%}}".format(*wilson(found.sum(), len(exam))))
 
 # %%
 course.expect("11.says_A", says_A, baseline=0.5)
-assert each[0] > 0.8 > 0.3 > each[1] and both < 0.8
+A_right, B_right, both = (found.mean() for found in ways.values())
+assert A_right > 0.8 > 0.3 > B_right and wilson(ways["both orders"].sum(), len(exam))[0] < 0.5
 
 # %% [markdown]
 # *Answer 11.* In nearly all of them. With the right one first it looks like a master, with the right one second like a
@@ -1053,7 +1084,7 @@ assert each[0] > 0.8 > 0.3 > each[1] and both < 0.8
 # *Predict 12.* And this one?
 
 # %% tags=["nbval-ignore-output"]
-LONG = "It is well known, and everybody who has thought about it will agree, that the answer is "
+LONG = "It is well known, and everybody will agree, that the answer is "
 fair = lambda cases: prefers_first(cases) - prefers_first([(q, b, a) for q, a, b in cases])  # both orders
 long_right = (fair([(q, LONG + yes, no) for q, yes, no in exam]) > 0).mean()
 long_wrong = (fair([(q, yes, LONG + no) for q, yes, no in exam]) > 0).mean()
@@ -1080,8 +1111,9 @@ short = surprises(both_answers)
 long = surprises([(q, LONG + answer) for q, answer in both_answers])
 by = {}
 for way in (np.sum, np.mean):
-    s, l = (np.array([way(one) for one in some_]) for some_ in (short, long))
-    by[way.__name__] = [(s[::2] < s[1::2]).mean(), (l[::2] < s[1::2]).mean(), (s[::2] < l[1::2]).mean()]
+    brief, padded = (np.array([way(one) for one in costs]) for costs in (short, long))
+    (yes, no), (long_yes, long_no) = brief.reshape(-1, 2).T, padded.reshape(-1, 2).T
+    by[way.__name__] = [(yes < no).mean(), (long_yes < no).mean(), (yes < long_no).mean()]
 
 # %% tags=["nbval-ignore-output"]
 print(f"{'right':<26}both short   long right   long wrong")
@@ -1108,7 +1140,7 @@ assert by["mean"][1] > 0.8 and by["mean"][2] < 0.4
 #
 # *Which differences between the machines of this course are real?* Everything that the earlier chapters ship, once
 # through one table: two models of Shakespeare, three that draw digits, one that sings. The intervals are made of what
-# is independent: pages, batches of eighty digits, whole chorales.
+# is independent: pages, batches of forty digits, whole chorales.
 #
 # *Predict 13.* Five comparisons: letters against pieces of words (bits a byte); GAN against VAE, GAN against flow (how
 # many are read as what was asked for); GAN against flow (KID); the choir against Bach (parallels). Which are real?
@@ -1123,25 +1155,24 @@ bits = {name: np.array([read_by(name, text)[1] for text in excerpts]) for name i
 apart = bits["1,001 pieces"] - bits["letters"]  # page by page: hard pages are hard for both
 
 # %%
-dice_ = torch.Generator().manual_seed(course.seed())
-wanted = torch.randint(10, (400,), generator=dice_)  # drawn, and not the same number of each: see below
+wanted = torch.randint(10, (240,), generator=dice)  # drawn, and not the same number of each: see below
 forger, squeezer, painter = (released.load(name)[0].to(device) for name in ("gan", "vae", "digits"))
+field = sample.guided(painter, wanted.to(device), 1.4, (0.3, 0.9))
 with torch.no_grad():
-    z = torch.randn(400, squeezer.config.noise, generator=dice_).to(device)
-    noise_ = torch.randn(400, 1, 28, 28, generator=dice_).to(device)
-    field = sample.guided(painter, wanted.to(device), 1.4, (0.3, 0.9))
+    z = torch.randn(240, squeezer.config.noise, generator=dice).to(device)
+    grey = torch.randn(240, 1, 28, 28, generator=dice).to(device)
     drawn = {
-        "GAN": images.decode(forger.draw(400, dice_, wanted.to(device)).cpu()),
+        "GAN": images.decode(forger.draw(240, dice, wanted.to(device)).cpu()),
         "VAE": images.decode(squeezer.decode(z, wanted.to(device)).cpu()),
-        "flow": images.decode(sample.ode(field, noise_, 8).cpu()),
-        "unseen digits": data.digits("test")[0][:400],
+        "flow": images.decode(sample.ode(field, grey, 8).cpu()),
+        "unseen digits": data.digits("test")[0][:240],
     }
-kid, labelled = {}, {}
+kid, as_asked = {}, {}
 for name, batch in drawn.items():
-    seen_, read_ = judged(judge, batch)
-    kid[name] = np.array([kernel_distance(cloud, part) for part in seen_.split(80)])
-    asked = torch.tensor(data.digits("test")[1][:400]) if name == "unseen digits" else wanted
-    labelled[name] = int((read_ == asked).sum())
+    of_batch, named = judged(judge, batch)
+    kid[name] = np.array([kernel_distance(cloud[real], part) for part in of_batch.split(40)])
+    asked = torch.tensor(data.digits("test")[1][:240]) if name == "unseen digits" else wanted
+    as_asked[name] = (named == asked).numpy()
 
 # %%
 singer = released.load("choir")[0].to(device)
@@ -1170,16 +1201,18 @@ print(f"{'bits a byte':<22}" + "   ".join(f"{name} {values.mean():.2f}" for name
 print(f"{'':<22}pieces - letters, page by page: {apart.mean():.2f} ± {reach(apart):.2f}")
 print(f"{'':<15}{'KID':>8}{'±':>7}{'read as asked':>16}")
 for name, values in kid.items():
-    low, high = stats.binomtest(labelled[name], 400).proportion_ci(method="wilson")
-    print(f"{name:<15}{values.mean():8.0f}{reach(values):7.0f}   {labelled[name] / 400:6.1%}, {low:.1%} to {high:.1%}")
+    share, (low, high) = as_asked[name].mean(), wilson(as_asked[name].sum(), 240)
+    print(f"{name:<15}{values.mean():8.0f}{reach(values):7.0f}   {share:6.1%}, {low:.1%} to {high:.1%}")
 rates = {name: rate_of(found) for name, found in parallels.items()}
 for name, (middle, low, high) in rates.items():
     print(f"parallels, {name:<6} {middle:.2f} in 100 moves, {low:.2f} to {high:.2f}")
 
 # %%
 def luck(a: str, b: str) -> float:
-    """How probable so large a difference of the labels is if the two machines are equal (Fisher's exact test)."""
-    return stats.fisher_exact([[labelled[name], 400 - labelled[name]] for name in (a, b)]).pvalue
+    """How probable so large a difference is if the two are equal: of the digits that one of them alone draws as asked,
+    each should have half (McNemar's test, exact)."""
+    alone = (as_asked[a] & ~as_asked[b]).sum(), (as_asked[b] & ~as_asked[a]).sum()
+    return stats.binomtest(int(alone[0]), int(sum(alone))).pvalue if sum(alone) else 1.0
 
 
 nearer = kid["GAN"] - kid["flow"]  # batch by batch: both drew the same labels
@@ -1192,27 +1225,27 @@ assert rates["choir"][1] > rates["Bach"][2]  # the choir sings parallels, Bach h
 # *Answer 13.* Three of five. The small GPT by letters is better than the one by pieces, and eight pages are enough to
 # say so, for we compared page by page: hard pages are hard for both, and so the difference is known better than either
 # number. The VAE draws less often what it was asked for than the GAN. The choir sings more parallels than Bach. But
-# between GAN and flow our four hundred digits cannot tell, neither by the labels nor by the distance, though chapter
-# 08's table printed different numbers for them. This is what a table of means hides.
+# between GAN and flow our 240 digits cannot tell, neither by the labels nor by the distance, though chapter 08's table
+# printed different numbers for them. This is what a table of means hides.
 #
 # ### ◇ Better than real
 #
-# Let us ask the GAN for eight of each digit in every eighty, which looks fair. *What can go wrong?*
+# Let us ask the GAN for four of each digit in every forty, which looks fair. *What can go wrong?*
 
 # %% tags=["nbval-ignore-output"]
-even = torch.arange(400) % 10
+even = torch.arange(240) % 10
 with torch.no_grad():
-    fair_ = judged(judge, images.decode(forger.draw(400, dice_, even.to(device)).cpu()))[0]
-evenly = np.array([kernel_distance(cloud, part) for part in fair_.split(80)])
-print(f"KID of the GAN, eight of each: {evenly.mean():.0f} ± {reach(evenly):.0f};  labels drawn: {kid['GAN'].mean():.0f}")
+    even_cloud = judged(judge, images.decode(forger.draw(240, dice, even.to(device)).cpu()))[0]
+evenly = np.array([kernel_distance(cloud[real], part) for part in even_cloud.split(40)])
+print(f"KID of the GAN, four of each: {evenly.mean():.0f} ± {reach(evenly):.0f};  labels drawn: {kid['GAN'].mean():.0f}")
 
 # %%
 assert evenly.mean() + reach(evenly) < 0  # a distance below zero, and no luck
 
 # %% [markdown]
 # A distance that is less than nothing, and the interval is narrow. KID has no bias *if the samples are independent*,
-# and eight of each in every eighty are not: they are more evenly spread than eighty independent ones are on average.
-# (The unseen digits come from a set with fifty of each, so their own KID is a little too low, too.) No interval saves a
+# and four of each in every forty are not: they are more evenly spread than forty independent ones are on average. (The
+# unseen digits come from a set with fifty of each, so their own KID is a little too low, too.) No interval saves a
 # number from the way in which its samples were drawn.
 #
 # ## Checkpoint
@@ -1293,9 +1326,12 @@ course.summary()
 # - Naeem, M. F. et al. (2020). Reliable fidelity and diversity metrics for generative models. arXiv:2002.09797
 # - Papineni, K. et al. (2002). BLEU: a method for automatic evaluation of machine translation.
 #   doi:10.3115/1073083.1073135
+# - Popović, M. (2015). chrF: character n-gram F-score for automatic MT evaluation. doi:10.18653/v1/W15-3049
 # - Post, M. (2018). A call for clarity in reporting BLEU scores. arXiv:1804.08771
 # - Reimers, N. & Gurevych, I. (2019). Sentence-BERT. arXiv:1908.10084
 # - Theis, L. et al. (2016). A note on the evaluation of generative models. arXiv:1511.01844
+# - Wang, W. et al. (2020). MiniLM: deep self-attention distillation for task-agnostic compression of pre-trained
+#   transformers. arXiv:2002.10957
 # - Zhang, A. et al. (2023). Dive into deep learning. arXiv:2106.11342
 # - Zheng, L. et al. (2023). Judging LLM-as-a-judge with MT-Bench and chatbot arena. arXiv:2306.05685
 # - Zhu, Y. et al. (2018). Texygen: a benchmarking platform for text generation models. arXiv:1802.01886
