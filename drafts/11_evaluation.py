@@ -1297,12 +1297,13 @@ course.summary()
 #
 # ## Exercises
 #
-# - 11.1 · verify · 15 min · ●●○○○ · BLEU of many sentences, with its price for brevity
-# - 11.2 · modify · 20 min · ●●○○○ · bits a byte for two tokenizers
-# - 11.3 · investigate · 25 min · ●●●○○ · FID of different sizes
-# - 11.4 · build · 40 min · ●●●○○ · Bradley and Terry, with intervals
+# - 11.1 · verify · 15 min · ●●○○○ · BLEU of a whole text
+# - 11.2 · modify · 15 min · ●●○○○ · bits a byte
+# - 11.3 · investigate · 25 min · ●●●○○ · the size of a FID
+# - 11.4 · build · 40 min · ●●●○○ · a ranking with intervals
 # - 11.5 · debug · 25 min · ●●●○○ · an interval over correlated judgements
-# - 11.6 · challenge · 60 min · ●●●●○ · a generator that cheats the table of section 4
+# - 11.6 · challenge · 60 min · ●●●●○ · a page that cheats
+# - 11.7 · verify · 15 min · ●●○○○ · agreement beyond chance
 #
 # ## References
 #

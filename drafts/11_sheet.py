@@ -13,7 +13,8 @@ import numpy as np
 from sacrebleu.metrics import BLEU
 from scipy import stats
 
-from aigc import course
+from aigc import course, data
+from aigc.evaluate.variety import distinct, longest_copy, self_bleu
 
 # %% [markdown]
 # ## 11.1 · verify · 15 min · ●●○○○ · BLEU of a whole text
@@ -167,6 +168,93 @@ ALTERNATIVES = {
     "base 2": lambda nats, text: -sum(math.log2(math.exp(-n)) for n in nats) / len(bytes(text, "utf-8")),
 }
 ### END HIDDEN TESTS
+
+
+# %% [markdown]
+# ## 11.3 · investigate · 25 min · ●●●○○ · The size of a FID
+#
+# *Chapter 11: [3 · Of a distribution](../chapters/11_evaluation.ipynb#3-·-Of-a-distribution)*
+#
+# To first order a FID of $N$ pictures is too high by a constant over $N$. Write `at_infinity(sizes, fids)`: `sizes` (S,)
+# are the numbers of pictures, `fids` (R, S) the FIDs of R runs of one machine, and the answer is one number, for
+# infinitely many pictures and the typical run. Draw the line by least squares.
+#
+# Predict: a machine has 60 with 200 pictures, 36 with 500 and 28 with 1,000. Another has 26, with 10,000. Which one is
+# nearer to the real?
+
+# %% tags=["prediction"]
+guess_11_3 = "nothing yet"  # your prediction, in words or numbers, before you run on
+
+
+# %% nbgrader={"grade": false, "grade_id": "11-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def at_infinity(sizes, fids):
+    ### BEGIN SOLUTION
+    slope, height = np.polyfit(1 / sizes, fids.mean(0), 1)
+    return height
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "11-3-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
+@course.hints
+def check_at_infinity(at_infinity):
+    def at(sizes, fids):
+        got = course.attempt(at_infinity, np.array(sizes, dtype=float), np.array(fids, dtype=float))
+        return float(course.numbers(got, "one number, a FID", ()))
+
+    sizes, one = [200, 500, 1000], [60, 36, 28]  # 20 + 8000 / N
+    got = at(sizes, [one])
+    assert got != 28, "this is the FID of a thousand: a part of its bias is still in it"
+    assert not math.isclose(got, np.mean(one)), "a mean over sizes has the bias of all of them"
+    assert not math.isclose(got, np.polyfit(sizes, one, 1)[1]), "the line runs over 1/N: against N it bends"
+    assert not math.isclose(got, np.polyfit(np.array(sizes) ** -0.5, one, 1)[1]), "over 1/N, not over its root"
+    assert not math.isclose(got, 8000), "this is how steep the line is; we ask for its height at 1/N = 0"
+    assert math.isclose(got, 20, rel_tol=1e-6), f"20 + 8000/N has all three, so 20, not {got:.2f}"
+    got = at(sizes, [one, [70, 46, 38], [89, 65, 57]])
+    assert not math.isclose(got, 20, rel_tol=1e-6), "the best of three runs is what luck made of it: take them all"
+    assert math.isclose(got, 33, rel_tol=1e-6) or math.isclose(got, 30, rel_tol=1e-6), (
+        f"three runs with the heights 20, 30 and 49: typical is 33, their mean, or 30, their median, not {got:.2f}"
+    )
+    sizes, rough = [200, 400, 800, 1600], [61, 38, 33, 24]
+    got, right = at(sizes, [rough]), np.polyfit(1 / np.array(sizes), rough, 1)[1]
+    two = rough[-1] - (rough[0] - rough[-1]) / (1 / 200 - 1 / 1600) / 1600
+    assert not math.isclose(got, two, rel_tol=1e-6), "a line through the first and the last leaves out what is between"
+    assert math.isclose(got, right, rel_tol=1e-6), f"by least squares {right:.2f}, not {got:.2f}"
+
+
+check_at_infinity(at_infinity)
+
+### BEGIN HIDDEN TESTS
+_line = lambda x, y: np.polyfit(x, y, 1)
+MISCONCEPTIONS = {
+    "different sizes": (lambda sizes, fids: fids.mean(0)[-1], "FID of a thousand"),
+    "mean of all": (lambda sizes, fids: fids.mean(), "a mean over sizes"),
+    "against N": (lambda sizes, fids: _line(sizes, fids.mean(0))[1], "against N it bends"),
+    "root of N": (lambda sizes, fids: _line(sizes**-0.5, fids.mean(0))[1], "not over its root"),
+    "slope": (lambda sizes, fids: _line(1 / sizes, fids.mean(0))[0], "how steep"),
+    "the best seed": (lambda sizes, fids: _line(1 / sizes, fids.min(0))[1], "what luck made"),
+    "the worst seed": (lambda sizes, fids: _line(1 / sizes, fids.max(0))[1], "typical is 33"),
+    "two points": (
+        lambda sizes, fids: _line(1 / sizes[[0, -1]], fids.mean(0)[[0, -1]])[1],
+        "what is between",
+    ),
+}
+ALTERNATIVES = {
+    "normal equations": lambda sizes, fids: np.linalg.lstsq(
+        np.stack([np.ones(len(sizes)), 1 / sizes], 1), fids.mean(0), rcond=None
+    )[0][0],
+    "the median run": lambda sizes, fids: np.median([_line(1 / sizes, run)[1] for run in fids]),
+    "SciPy": lambda sizes, fids: stats.linregress(1 / sizes, fids.mean(0)).intercept,
+}
+### END HIDDEN TESTS
+
+# %%
+print("your prediction:", guess_11_3)
+
+# %% [markdown]
+# The first one, although its numbers are higher: at infinity it has 20. What is left of the other's bias nobody can tell
+# from one size, but 10,000 pictures have a fiftieth of the bias of 200, so that it is little; for a constant like the
+# first one's, 0.8. FIDs of different numbers of pictures are never to be compared as they stand.
 
 
 # %% [markdown]
@@ -423,4 +511,174 @@ ALTERNATIVES = {
         0.95, len(choices) - 1, loc=choices.mean(), scale=stats.sem(choices.mean(1))
     ),
 }
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# ## 11.6 · challenge · 60 min · ●●●●○ · A page that cheats
+#
+# *Chapter 11: [4 · Variety and copying](../chapters/11_evaluation.ipynb#4-·-Variety-and-copying)*
+#
+# Write `cheat(corpus)`: a list of thirty lines, made of two plays, that say nothing, and at which no measure takes
+# offence. Each line has at least four words; two words that stand side by side in a line stand so somewhere in the
+# corpus, too (so a table of pairs, chapter 07's first model, finds nothing odd). The check asks for variety and novelty
+# as section 4 measured them on real pages. The score is open: put your page into the chapter's `machines` and see how
+# surprised SmolLM2 is. The real pages' range is below; how far down can you bring a page of nonsense?
+
+
+# %% nbgrader={"grade": false, "grade_id": "11-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def cheat(corpus):
+    ### BEGIN SOLUTION
+    random = np.random.default_rng(0)
+    follows = {}
+    words = corpus.split()
+    for a, b in zip(words, words[1:]):
+        follows.setdefault(a, []).append(b)
+    page = []
+    while len(page) < 30:
+        line = [words[random.integers(len(words) - 1)]]
+        while len(line) < 7 and line[-1] in follows:
+            line.append(follows[line[-1]][random.integers(len(follows[line[-1]]))])
+        if len(line) == 7 and len(longest_copy(" ".join(line), corpus)) < 20:
+            page.append(" ".join(line))
+    return page
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "11-6-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
+@course.hints
+def check_cheat(cheat):
+    corpus = data.shakespeare("validation")
+    page = course.attempt(cheat, corpus)
+    assert isinstance(page, (list, tuple)) and all(isinstance(line, str) for line in page), "a list of lines, strings"
+    assert len(page) == 30, f"thirty lines, not {len(page)}"
+    cut = [line.split() for line in page]
+    assert min(map(len, cut)) >= 4, "each line has at least four words"
+    words = corpus.split()
+    known = set(zip(words, words[1:]))
+    odd = [" ".join(pair) for line in cut for pair in zip(line, line[1:]) if pair not in known]
+    assert not odd, f"a pair of words that stands nowhere in the plays: {odd[0]!r}"
+    variety = distinct(" ".join(page).split()[:150], 2)
+    assert variety > 0.95, f"the same pairs come again: distinct-2 of {variety:.2f}, real pages have more than 0.95"
+    alike = self_bleu(list(page))
+    assert alike < 15, f"the lines are like each other: self-BLEU of {alike:.1f}, real pages have less than 15"
+    copied = longest_copy("\n".join(page), corpus)
+    assert len(copied) < 25, f"copied, {len(copied)} letters: {copied!r}; a real page shares fewer than 25"
+
+
+check_cheat(cheat)
+
+### BEGIN HIDDEN TESTS
+_long = lambda corpus: [line for line in corpus.splitlines() if len(line.split()) > 5]
+
+
+def _walked(seed, length=5):
+    def answer(corpus):
+        random, words, page = np.random.default_rng(seed), corpus.split(), []
+        where = {}
+        for at, word in enumerate(words[:-1]):
+            where.setdefault(word, []).append(at)
+        while len(page) < 30:
+            at = int(random.integers(len(words) - 1))
+            line = [words[at]]
+            for _ in range(length):
+                line.append(words[random.choice(where.get(line[-1], [at])) + 1])
+            pairs = all(b in {words[i + 1] for i in where.get(a, [])} for a, b in zip(line, line[1:]))
+            if pairs and len(longest_copy(" ".join(line), corpus)) < 18:
+                page.append(" ".join(line))
+        return page
+
+    return answer
+
+
+MISCONCEPTIONS = {
+    "the parrot": (lambda corpus: _long(corpus)[40:70], "copied"),
+    "the mixer": (
+        lambda corpus: [
+            " ".join(part)
+            for part in np.array_split(np.random.default_rng(0).permutation(" ".join(_long(corpus)[:30]).split()), 30)
+        ],
+        "stands nowhere",
+    ),
+    "the stammerer": (lambda corpus: [_walked(0)(corpus)[0]] * 30, "the same pairs"),
+    "a text": (lambda corpus: "\n".join(_walked(0)(corpus)), "a list of lines"),
+    "too short": (lambda corpus: _walked(0, length=2)(corpus), "at least four words"),
+    "one line": (lambda corpus: _walked(0)(corpus)[:1], "thirty lines"),
+}
+ALTERNATIVES = {"another walk": _walked(1), "long lines": _walked(2, length=8)}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# ## 11.7 · verify · 15 min · ●●○○○ · Agreement beyond chance
+#
+# *Chapter 11: [5 · People](../chapters/11_evaluation.ipynb#5-·-People)*
+#
+# Write (11.9) for any number of categories: `kappa(a, b)`, where `a` and `b` are the marks that two people gave to the same
+# N works, (N,), whole numbers. How often either gives each mark is counted from his own marks. The two do not both give
+# one single mark throughout.
+
+
+# %% nbgrader={"grade": false, "grade_id": "11-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def kappa(a, b):
+    ### BEGIN SOLUTION
+    observed = np.mean(a == b)
+    chance = sum(np.mean(a == mark) * np.mean(b == mark) for mark in np.unique(a))
+    return (observed - chance) / (1 - chance)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "11-7-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
+@course.hints
+def check_kappa(kappa):
+    def at(a, b):
+        return float(course.numbers(course.attempt(kappa, np.array(a), np.array(b)), "one number, kappa", ()))
+
+    a, b = [1, 1, 2, 2, 2, 2, 3, 3, 3, 3], [1, 2, 2, 2, 2, 2, 3, 3, 2, 2]  # they agree on 7
+    got, chance = at(a, b), 0.2 * 0.1 + 0.4 * 0.7 + 0.4 * 0.2
+    assert not math.isclose(got, 0.7), "this is how often they agree; much of it is chance"
+    assert not math.isclose(got, 0.7 - chance), "divided by how much is left to agree on: 1 - p_e"
+    assert not math.isclose(got, (0.7 - chance) / chance), "divided by 1 - p_e, not by p_e"
+    assert not math.isclose(got, (0.7 - 1 / 3) / (2 / 3)), "they do not give all marks equally often: count"
+    both = 0.15**2 + 0.55**2 + 0.3**2
+    assert not math.isclose(got, (0.7 - both) / (1 - both)), "each has his own habits: do not throw their marks together"
+    assert math.isclose(got, (0.7 - chance) / (1 - chance)), f"(0.7 - 0.38) / 0.62 is 0.516, not {got:.3f}"
+    assert math.isclose(at([0, 1, 0, 1], [0, 1, 0, 1]), 1), "who always agree, though they need not, have 1"
+    opposite = at([0, 1, 0, 1], [1, 0, 1, 0])
+    assert opposite != 0, "less than chance is below 0"
+    assert math.isclose(opposite, -1), f"who never agree, with half of either mark: -1, not {opposite:.3f}"
+    rare = at([1] + [0] * 19, [0] * 19 + [1])
+    assert math.isclose(rare, -1 / 19), f"nine in ten alike, and yet below chance: -0.053, not {rare:.3f}"
+
+
+check_kappa(kappa)
+
+### BEGIN HIDDEN TESTS
+def _beyond(chance, scale=lambda p_o, p_e: (p_o - p_e) / (1 - p_e)):
+    return lambda a, b: scale(np.mean(a == b), chance(a, b))
+
+
+_shares = lambda a, marks: np.array([np.mean(a == mark) for mark in marks])
+_own = lambda a, b: _shares(a, set(a.tolist())) @ _shares(b, set(a.tolist()))
+_pooled = lambda a, b: (_shares(np.r_[a, b], np.unique(np.r_[a, b])) ** 2).sum()
+MISCONCEPTIONS = {
+    "accuracy": (lambda a, b: np.mean(a == b), "how often they agree"),
+    "not divided": (_beyond(_own, lambda p_o, p_e: p_o - p_e), "left to agree on"),
+    "by p_e": (_beyond(_own, lambda p_o, p_e: (p_o - p_e) / p_e), "not by p_e"),
+    "all alike": (_beyond(lambda a, b: 1 / len(np.unique(np.r_[a, b]))), "equally often"),
+    "Scott's pi": (_beyond(_pooled), "habits"),
+    "never below 0": (_beyond(_own, lambda p_o, p_e: max(0.0, (p_o - p_e) / (1 - p_e))), "below 0"),
+}
+ALTERNATIVES = {
+    "by a table": lambda a, b: _by_table(np.array([[np.sum((a == i) & (b == j)) for j in range(9)] for i in range(9)])),
+    "set": _beyond(_own),
+}
+
+
+def _by_table(table):
+    p = table / table.sum()
+    chance = p.sum(1) @ p.sum(0)
+    return (np.trace(p) - chance) / (1 - chance)
 ### END HIDDEN TESTS
