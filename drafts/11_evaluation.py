@@ -10,9 +10,9 @@
 # generates anything, and you would not read a second page of any of them.
 #
 # Yet each of them is better than an honest generator by some number that papers print. The parrot's samples are
-# perfect; they are Shakespeare's. The mixer has exactly the words of the real text, in exactly their shares. And
-# nothing is less surprising than the stammerer's next sentence. A measure is a question, and each of these three knows
-# one question by heart.
+# perfect; they are Shakespeare's. The mixer has exactly the words of the real text, in exactly their shares, and copies
+# no line. And nothing is less surprising than the stammerer's next sentence. A measure is a question, and each of these
+# three knows the answer to one question by heart.
 #
 # The article that this course follows ends its evaluation with one sentence: use human judgement, BLEU, ROUGE and
 # crowds. It does not say what any of them measures, or how sure one may be of the result. This chapter does. In each
@@ -81,9 +81,9 @@ show.diagram(
 # ## 1 · Surprise
 #
 # *How surprised should the best possible model be?* Not *not at all*: a coin surprises whoever knows all about it. Take
-# a text of five letters that has spells. In a dull spell there is `a` after `a`, and with the probability 0.05 the
-# spell ends. In a wild one any of `bcde` follows, all alike, and this too ends with the probability 0.05. Both last for
-# 20 letters on average, so half of all letters are `a`.
+# a text over five letters that comes in spells, long stretches of one mood. In a dull spell there is `a` after `a`, and
+# with the probability 0.05 the spell ends. In a wild one any of `bcde` follows, all alike, and this too ends with the
+# probability 0.05. Both last for 20 letters on average, so half of all letters are `a`.
 #
 # *Pencil: how surprised is one who knows these rules?* Surprise is $-\log p$. In a dull spell it is $-\log 0.95 = 0.05$
 # nats for another `a`, and $-\log(0.05/4) = 4.38$ for a change; on average 0.27. In a wild one each letter has the
@@ -129,7 +129,7 @@ from aigc.evaluate.text import nats_per_token
 
 
 class Chain(torch.nn.Module):
-    def forward(self, ids, side=None):
+    def forward(self, ids, side=None):  # the library's models may be told more beside the ids
         return torch.tensor(np.log(P))[ids]  # logits (B, T, 5)
 
 
@@ -137,10 +137,10 @@ by_library = nats_per_token(Chain(), torch.tensor(texts[0]), window=64)
 assert math.isclose(by_library, surprise[0].mean(), rel_tol=1e-9)  # (11.1) is the library's
 
 
-def reach(values: np.ndarray) -> np.ndarray:
-    """How far Student's 95 % interval of the mean of independent numbers reaches, along the last axis."""
+def reach(values: np.ndarray, level: float = 0.95) -> np.ndarray:
+    """How far Student's interval of the mean of independent numbers reaches, along the last axis."""
     n = values.shape[-1]
-    return stats.t.ppf(0.975, n - 1) * values.std(-1, ddof=1) / math.sqrt(n)
+    return stats.t.ppf((1 + level) / 2, n - 1) * values.std(-1, ddof=1) / math.sqrt(n)
 
 
 def covers(values: np.ndarray, truth: float) -> float:
@@ -187,17 +187,17 @@ from aigc.codecs.text import CharCodec
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
-author, letters = released.load("shakespeare")
+author, alphabet = released.load("shakespeare")
 small = GPT2LMHeadModel.from_pretrained(released.path("gpt2"), dtype=torch.float32)
 pieces = GPT2Tokenizer.from_pretrained(released.path("gpt2"))
 talker = AutoModelForCausalLM.from_pretrained(data.smollm2(), dtype=torch.float32).to(device)
-words = AutoTokenizer.from_pretrained(data.smollm2())
+tokenizer = AutoTokenizer.from_pretrained(data.smollm2())
 readers = {  # a model, how it cuts a text into tokens, and how many it sees at once
-    "letters": (author, CharCodec(letters).encode, author.config.context),
+    "letters": (author, CharCodec(alphabet).encode, author.config.context),
     "1,001 pieces": (
         lambda ids, side: small(ids).logits, lambda text: pieces.encode(text.replace("\n\n", pieces.eos_token)), 128,
     ),
-    "SmolLM2": (lambda ids, side: talker(ids.to(device)).logits.cpu(), words.encode, 256),
+    "SmolLM2": (lambda ids, side: talker(ids.to(device)).logits.cpu(), tokenizer.encode, 256),
 }  # fmt: skip
 
 
@@ -220,9 +220,8 @@ by_token, by_byte = (sorted(read, key=lambda name: read[name][part]) for part in
 assert by_token == ["letters", "1,001 pieces", "SmolLM2"] and by_byte[0] == "SmolLM2"
 
 # %% [markdown]
-# *Answer 2.* SmolLM2 is the worst by perplexity and the best by bytes. (And who knows what it has read: *The Tempest*
-# is all over the web, so for SmolLM2 this page is no test at all. A perplexity also asks whether the text was held
-# out.)
+# *Answer 2.* SmolLM2 is the worst by perplexity and the best by bytes. (And who knows what it has read: *Henry V* is
+# all over the web, so for SmolLM2 this page is no test at all. A perplexity also asks whether the text was held out.)
 #
 # ### Good marks and bad works, by construction
 #
@@ -239,7 +238,7 @@ assert by_token == ["letters", "1,001 pieces", "SmolLM2"] and by_byte[0] == "Smo
 # samples?
 
 # %%
-by_heart, unseen = write(501, 20), write(501, 200)
+by_heart, unseen = write(500, 20), write(500, 200)
 log_p = lambda x: np.log(shares[x[:, 0]]) + np.log(P[x[:, :-1], x[:, 1:]]).sum(1)
 by_chance = lambda x: np.full(len(x), x.shape[1] * np.log(1 / 5))
 
@@ -253,10 +252,10 @@ def parrot(x):
     return np.where(known, np.log((1 - 1e-6) / 20), np.log(1e-6) + by_chance(x))
 
 
-cost = {name: -q(unseen).mean() / 501 for name, q in (("truth", log_p), ("mixture", mixture), ("parrot", parrot))}
+cost = {name: -q(unseen).mean() / 500 for name, q in (("truth", log_p), ("mixture", mixture), ("parrot", parrot))}
 for name, nats in cost.items():
     print(f"{name:<8} {nats:.3f} nats a letter")
-assert cost["mixture"] - cost["truth"] <= math.log(100) / 501 + 1e-9  # (11.2)
+assert cost["mixture"] - cost["truth"] <= math.log(100) / 500 + 1e-9  # (11.2)
 assert cost["parrot"] > cost["truth"] + 0.6 and np.isin(parrot(by_heart), np.log((1 - 1e-6) / 20)).all()
 
 # %% [markdown]
@@ -291,9 +290,9 @@ def bleu(candidates: list[str], references: list[str]) -> float:
     c, r = (sum(map(len, side)) for side in zip(*pairs))
     precisions = []
     for n in range(1, 5):
-        grams = lambda words: Counter(zip(*(words[i:] for i in range(n))))
+        grams = lambda words, n=n: Counter(zip(*(words[i:] for i in range(n))))
         hits = sum((grams(a) & grams(b)).total() for a, b in pairs)  # no more often than the reference has it
-        precisions.append(hits / sum(max(len(a) - n + 1, 0) for a, _ in pairs))
+        precisions.append(hits / max(1, sum(max(len(a) - n + 1, 0) for a, _ in pairs)))
     return 100 * math.exp(min(0, 1 - r / c)) * math.prod(precisions) ** (1 / 4)  # (11.3)
 
 
@@ -306,17 +305,18 @@ print(f"{bleu(two[:1], their[:1]):.1f}, both sentences {bleu(two, their):.1f}")
 for many in (1, 2):
     assert math.isclose(bleu(two[:many], their[:many]), plain.corpus_score(two[:many], [their[:many]]).score)
 half = [1.0, 4 / 5, 2 / 4, 1 / 3]
-print(f"with the exponents 1/2, 1/4, ...: {84.6 * math.prod(p ** 0.5 ** (n + 1) for n, p in enumerate(half)):.1f}")
+print(f"with the exponents 1/2, 1/4, ...: {84.6 * math.prod(p**0.5 ** (n + 1) for n, p in enumerate(half)):.1f}")
 
 # %% [markdown]
 # Equal to the digit. (The last line is a well-known book's BLEU, which weighs the four by $1/2^n$: Zhang et al. 2023,
 # section 10.7. It is another measure by the same name. A BLEU is quoted with its program and its settings, which
 # sacrebleu calls the *signature*; Post 2018.)
 #
-# **ROUGE** (Lin & Och 2004) asks the other way round, how much *of the reference* is there. ROUGE-1 and ROUGE-2 count
-# words and pairs. ROUGE-L takes the longest common **subsequence**: words in the same order, *with gaps*. It is no
-# substring. Our candidate has all its six words in the right order, so its longest common subsequence is six; its
-# longest common substring, four. With recall $R$ and precision $\pi$ of these six, $F = 2R\pi/(R + \pi)$:
+# **ROUGE**, Lin's measure of summaries, asks the other way round, how much *of the reference* is there. ROUGE-1 and
+# ROUGE-2 count words and pairs. ROUGE-L (Lin & Och 2004) takes the longest common **subsequence**: words in the same
+# order, *with gaps*. It is no substring. Our candidate has all its six words in the right order, so its longest common
+# subsequence is six; its longest common substring, four. With recall $R$ and precision $\pi$ of these six, $F =
+# 2R\pi/(R + \pi)$:
 
 
 # %%
@@ -343,10 +343,11 @@ print(f"ROUGE-L: {F:.3f}, from {six} words in order")
 #
 # Both count words, and Chinese is written without spaces. So somebody has to cut it. sacrebleu knows several ways:
 # `13a`, its default, cuts at spaces and at English punctuation, `intl` at the punctuation of all scripts; `zh` takes
-# each Chinese character for a word, and `char` each character of whatever script. rouge-score has one way, for English.
+# each Chinese character for a word, and `char` each character of whatever script. rouge-score has one way for English,
+# and takes another `tokenizer` if you hand it one.
 #
-# *Predict 4.* A line of Wang Bo's preface against itself, and a version with three characters changed: what does each
-# of sacrebleu's ways of cutting say, and what does rouge-score?
+# *Predict 4.* A line of Wang Bo's preface, and the same line with three characters changed: which BLEU does each way of
+# cutting give? And what is the ROUGE of the line with itself?
 
 # %%
 original, changed = "王勃在675年写下落霞与孤鹜齐飞，秋水共长天一色。", "王勃在676年写下晚霞与孤鹜同飞，秋水共长天一色。"
@@ -361,23 +362,25 @@ assert cut["13a"] < 1 < cut["intl"] < cut["zh"] < cut["char"] and itself == 0
 
 # %% [markdown]
 # *Answer 4.* From 0 to the sixties, for the same two lines. `13a`, the default, was made for English: to it a line is
-# one word, which is wrong. `zh` cuts Chinese into characters and leaves numbers whole, `char` cuts these too, and earns
-# a higher score by it: two of three digits are right. And rouge-score deletes all that is not `a` to `z` or a digit, so
-# that a Chinese line has no words at all, and *no agreement with itself*. No error, no warning: a zero in a table.
+# one word, which is wrong. To `intl` it is four, two clauses and two marks, and that its score lies near that of `zh`
+# is an accident of how sacrebleu smooths a precision of zero. `zh` cuts Chinese into characters and leaves numbers
+# whole, `char` cuts these too, and earns a higher score by it: two of three digits are right. And rouge-score's own way
+# keeps nothing but `a` to `z` and digits, so that a Chinese line has no words at all, and *no agreement with itself*.
+# No error, no warning: a zero in a table.
 #
 # ### Sentences that mean the opposite
 #
 # Now the question that all this is for: does a higher score mean that it says the same? Fifteen sentences, each with a
 # paraphrase that shares few words with it and a sentence that shares nearly all, and says the opposite. We wrote them
-# to be hard, so these shares are no average over the world. Beside BLEU, chrF (which counts runs of letters; Popović
-# 2015) and ROUGE-L stands the cosine of two vectors, which a network makes of sentences: MiniLM (Wang et al. 2020),
-# trained in the manner of Reimers & Gurevych (2019) on a billion pairs of sentences that belong together. It counts no
-# words at all.
+# to be hard, so these shares are no average over the world, and the intervals speak only of sentences that are made as
+# these were. Beside BLEU, chrF (which counts runs of letters; Popović 2015) and ROUGE-L stands the cosine of two
+# vectors, which a network makes of sentences: all-MiniLM-L6-v2 (Wang et al. 2020), trained in the manner of Reimers &
+# Gurevych (2019) on a billion pairs of sentences that belong together. It counts no words at all.
 #
 # *Predict 5.* How many of the fifteen does BLEU get right, and how many does MiniLM?
 
 # %% tags=["mine"]
-MINE = None  # or a list of (sentence, the same in other words, the opposite); or of three paths: a picture, like, unlike
+MINE = None  # or a list of (sentence, its paraphrase, its opposite), or of paths: (picture, one like it, one unlike it)
 PAIRS = """
 The museum was full of visitors. | Crowds filled the galleries. | The museum was empty of visitors.
 Take the pills with food. | Eat something when you swallow these tablets. | Do not take the pills with food.
@@ -404,16 +407,15 @@ from rouge_score import rouge_scorer
 from sacrebleu.metrics import BLEU, CHRF
 from transformers import AutoModel, AutoTokenizer
 
-reads, mini = AutoTokenizer.from_pretrained(data.minilm()), AutoModel.from_pretrained(data.minilm())
+mini_tokenizer, mini = AutoTokenizer.from_pretrained(data.minilm()), AutoModel.from_pretrained(data.minilm())
 
 
 @torch.inference_mode()
 def vectors(sentences: list[str]) -> torch.Tensor:
     """(N, 384): the mean over each sentence's tokens, not over its padding, scaled to length 1."""
-    batch = reads(sentences, padding=True, truncation=True, return_tensors="pt")
+    batch = mini_tokenizer(sentences, padding=True, truncation=True, return_tensors="pt")
     hidden, mask = mini(**batch).last_hidden_state, batch.attention_mask[:, :, None]
     return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
-
 
 
 # %% tags=["mine"]
@@ -469,8 +471,8 @@ if MINE is None:
 # a way of its own. Shuffle the words of a sentence, and its vector hardly moves, where BLEU falls at once.
 #
 # So: a score against a reference may show, roughly, whether two versions of *one* system differ, on many texts. It does
-# not say that a text is right. Put your own fifteen into `MINE`, above: sentences, or pictures. In pictures we count
-# the grey values that two have in common, at 64 × 64 places and at 8 × 8.
+# not say that a text is right. Put your own fifteen into `MINE`, above: sentences, or pictures. Of two pictures we
+# compare the grey values, at 64 × 64 places and at 8 × 8.
 #
 # ## 3 · Of a distribution
 #
@@ -495,7 +497,7 @@ some = lambda where, many: rng.choice(where, many, replace=len(where) < many)
 without = rest[~np.isin(labels[rest], (4, 7))]
 simple = rest[np.isin(labels[rest], (0, 1))]
 thousand = digits[some(rest, 1000)]
-blur = gaussian_blur(torch.tensor(thousand)[:, None].float(), 5, 1.0)[:, 0].round().byte().numpy()
+blur = gaussian_blur(torch.tensor(thousand)[:, None].float(), 5, 1.1)[:, 0].round().byte().numpy()
 noise = (thousand + rng.normal(0, 30, thousand.shape)).clip(0, 255).astype(np.uint8)
 sick = {
     "dropped": digits[some(without, 1000)],
@@ -514,8 +516,9 @@ assert all(len(ill) == 1000 for ill in sick.values()) and not np.isin(real, rest
 #
 # - **FID** (Heusel et al. 2017) $= |\mu_1 - \mu_2|^2 + \mathrm{tr}(C_1 + C_2 - 2(C_1 C_2)^{1/2})$, of the means and
 #   covariances of the two clouds;
-# - **KID** (Bińkowski et al. 2018), the mean of a kernel $(x \cdot y/F + 1)^3$ over pairs within the clouds, less that
-#   over pairs across, for $F$ features: without bias, if the samples are independent;
+# - **KID** (Bińkowski et al. 2018), with a kernel $(x \cdot y/d + 1)^3$ for $d$ features: its mean over pairs of reals,
+#   plus its mean over pairs of fakes, minus twice its mean over pairs of one real and one fake; without bias, if the
+#   samples are independent;
 # - **precision**: the fakes that lie in some real ball; **recall**: the reals that lie in some ball *of the fakes*;
 # - **density**: in how many real balls a fake lies, over five; **coverage**: the real balls that hold a fake:
 #
@@ -526,23 +529,22 @@ assert all(len(ill) == 1000 for ill in sick.values()) and not np.isin(real, rest
 # of four, so the coverage is 1/2; and the fake lies in a ball, so the precision is 1.*
 
 # %%
-from aigc.evaluate.image import density_coverage, frechet, frechet_unlimited, judged
-from aigc.evaluate.image import kernel_distance, nearest, precision_recall
+from aigc.evaluate.image import density_coverage, frechet, judged, kernel_distance, nearest, precision_recall
 
-points, fake = torch.tensor([[0.0], [1], [2], [3]]), torch.tensor([[1.4], [1.4]])
+points, fake = torch.tensor([[0.0], [1], [2], [3]]), torch.tensor([[1.4], [1.4]])  # two, for a ball needs a neighbour
 assert density_coverage(points, fake, k=1)[1] == 0.5 and precision_recall(points, fake, k=1)[0] == 1
 judge = released.load("judge")[0].to(device)
 features = lambda images: judged(judge, images)[0]
 cloud = features(digits)
 
 
-def measures(fakes: np.ndarray, seen: torch.Tensor) -> dict[str, float]:
+def measures(fakes: np.ndarray, inside: torch.Tensor) -> dict[str, float]:
     """Of a thousand pictures and their features, against the 2,000 real digits."""
-    precision, recall = precision_recall(cloud[real], seen)
-    density, coverage = density_coverage(cloud[real], seen)
+    precision, recall = precision_recall(cloud[real], inside)
+    density, coverage = density_coverage(cloud[real], inside)
     copies = (nearest(fakes, digits[real])[1] < 8).mean()  # grey levels
     return {
-        "FID": frechet(cloud[real], seen), "KID": kernel_distance(cloud[real], seen), "precision": precision,
+        "FID": frechet(cloud[real], inside), "KID": kernel_distance(cloud[real], inside), "precision": precision,
         "recall": recall, "density": density, "coverage": coverage, "copies": copies,
     }  # fmt: skip
 
@@ -552,16 +554,17 @@ healthy = [measures(digits[at], cloud[at]) for at in (some(rest, 1000) for _ in 
 floor = {name: np.mean([one[name] for one in healthy]) for name in healthy[0]}
 
 # %% [markdown]
-# A difference counts if it is larger than any between six healthy thousands: 0.08 for shares, 0.12 for density, 30 for
-# FID and 750 for KID, on this judge's scale. A `-` is *worse than healthy*, a `+` is **better than real digits**, a dot
-# is not seen.
+# A difference counts if it is larger than any between six healthy thousands, by half or more, since these share some of
+# their digits: 0.08 for shares, 0.12 for density, 30 for FID and 1,200 for KID, on this judge's scale. Of precision we
+# ask 0.2, because a blurred digit loses anything from nothing to 0.12 of it, as the draw falls. A `-` is *worse than
+# healthy*, a `+` is **better than real digits**, an empty box is not seen.
 #
 # *Predict 6.* Which disease does FID not see? And which one looks *better* than real digits?
 
 # %%
-LEAST = {"FID": 30, "KID": 750, "precision": 0.08, "recall": 0.08, "density": 0.12, "coverage": 0.08, "copies": 0.08}
+LEAST = {"FID": 30, "KID": 1200, "precision": 0.2, "recall": 0.08, "density": 0.12, "coverage": 0.08, "copies": 0.08}
 spread = {name: np.ptp([one[name] for one in healthy]) for name in floor}
-assert all(spread[name] < LEAST[name] for name in floor)  # nothing healthy would be called sick
+assert all(1.4 * spread[name] < LEAST[name] for name in floor)  # nothing healthy would be called sick
 diagnosis = {disease: measures(images, features(images)) for disease, images in sick.items()}
 hundreds = [np.repeat(some(rest, 100), 10) for _ in range(5)]
 six = [diagnosis["few"], *(measures(digits[at], cloud[at]) for at in hundreds)]
@@ -592,7 +595,10 @@ show.figure(
 )
 
 # %% [markdown]
-# *Odd:* the second row. It is the only one without a fault that FID could see, and it has two signs in green.
+# *Odd:* the second row. It is the only one without a fault that FID could see, and it has two signs of *better*.
+
+# %% tags=["nbval-ignore-output"]
+print(f"FID: healthy {floor['FID']:.1f}, copied {diagnosis['copied']['FID']:.1f}")
 
 # %%
 assert table == {
@@ -610,11 +616,11 @@ assert diagnosis["copied"]["FID"] < min(one["FID"] for one in healthy)
 # coverage call them better than real digits that were not copied. Only the last column sees them, and it looks at
 # nothing but the nearest neighbour.
 #
-# Read the table by columns. *Precision* sees one disease of six: a blurred digit is still where digits are. *Recall*
-# does not see a wrong mix, because every kind is still there. *Coverage* and FID see the same five. So what is the use
-# of the others? They narrow it down: density down, the pictures are strange; recall down and density not, something is
-# missing. One number says that something is wrong, and several, roughly what. (A missing kind and too few different
-# pictures have the same row. And KID has the same column as FID: its use is another, below.)
+# Read the table by columns. *Precision* surely sees one disease of six: a blurred digit is still where digits are, or
+# nearly. *Recall* does not see a wrong mix, because every kind is still there. *Coverage* and FID see the same five. So
+# what is the use of the others? They narrow it down: density down, the pictures are strange; recall down and density
+# not, something is missing. One number says that something is wrong, and several, roughly what. (A missing kind and too
+# few different pictures have the same row. And KID has the same column as FID: its use is another, below.)
 #
 # ### FID has a size
 #
@@ -626,6 +632,8 @@ assert diagnosis["copied"]["FID"] < min(one["FID"] for one in healthy)
 # thousand have. And the line needs many more points than features.)
 
 # %%
+from aigc.evaluate.image import frechet_unlimited
+
 sizes = [100, 150, 200, 300, 500, 1000, 2000]
 biased = [np.mean([frechet(cloud[real], cloud[some(rest, N)]) for _ in range(20)]) for N in sizes]
 unlimited = frechet_unlimited(cloud[real], cloud[rest], sizes[2:] * 5, dice)
@@ -639,6 +647,9 @@ show.figure(
     alt="FID of real digits against other real ones grows with one over their number; at infinitely many it is small.",
 )
 
+# %% tags=["nbval-ignore-output"]
+print(f"FID of real digits: {biased[2]:.0f} of 200, {biased[-1]:.0f} of 2,000, {unlimited:.0f} of infinitely many")
+
 # %%
 course.expect("11.fid_200", biased[2], baseline=biased[-1])
 assert all(a > b for a, b in zip(biased[1:], biased[2:])) and abs(unlimited) < biased[-1]
@@ -647,10 +658,10 @@ assert all(a > b for a, b in zip(biased[1:], biased[2:])) and abs(unlimited) < b
 # Never compare FIDs of different numbers of pictures: nothing is better about two thousand of these digits than about
 # two hundred, and their FID is a fifth. The published FID has 2,048 features, ours 64. What would 512 pictures say
 # there? A covariance of 512 points has 511 directions; of the other 1,537 it knows nothing. With $A$ and $B$ the
-# centred clouds over $\sqrt{N-1}$, the trace in FID is the sum of the singular values of $A B^\top$, a small matrix, so
-# that we need not compute in 2,048 dimensions at all. Three fakes, against a standard Gaussian: the same; one that is
-# moved by 0.1 in each direction; and one whose deviations are 0.9. The true distance of both others is $2048 \cdot
-# 0.1^2 = 20.5$:
+# centred clouds over $\sqrt{N-1}$, the trace of $(C_1 C_2)^{1/2}$ is the sum of the singular values of $A B^\top$, a
+# small matrix, so that we need not compute in 2,048 dimensions at all. Three fakes, against a standard Gaussian: the
+# same; one that is moved by 0.1 in each direction; and one whose deviations are 0.9. The true distance of both others
+# is $2048 \cdot 0.1^2 = 20.5$:
 
 
 # %%
@@ -673,8 +684,9 @@ assert max(few["narrower by 0.1"]) < min(few["the same"])  # further from the tr
 # %% [markdown]
 # The floor is a hundred times higher than what was to be found. The moved cloud stands above it by about its true 20.5,
 # so one might subtract the floor. But the narrower one, which is as far from the truth, has a *lower* floor: its FID is
-# better than that of no difference at all. Each machine has a floor of its own, which nobody knows. FID of 512 pictures
-# in 2,048 dimensions means nothing.
+# better than that of no difference at all. Each machine has a floor of its own, which nobody knows. FID of 512 points
+# in 2,048 such dimensions means nothing. (Real features use fewer directions than they have numbers, so that their
+# floor is lower; nobody knows how much, before it is measured.)
 #
 # ### What the features decide
 #
@@ -700,20 +712,22 @@ assert worse["7 x 7", "blurred"] < worse["7 x 7", "wrong mix"]
 #
 # *Does it always say the same, and did it say it first?* Back to the three machines of the beginning. All of them, and
 # an honest model (the small GPT of chapter 03), write a page of Shakespeare, thirty lines. Five pages of a play that
-# none of them has seen are the floor, and they show how far it moves from page to page.
+# neither the parrot nor the model has seen are the floor, and they show how far it moves from page to page.
 #
-# - **distinct-2** (Li et al. 2016): of all pairs of words, the share that is different;
+# - **distinct-2** (Li et al. 2016): of all pairs of words, the share that is different (they themselves divide by the
+#   number of words);
 # - **self-BLEU** (Zhu et al. 2018): the BLEU of each line with all others as its references;
 # - the **Vendi score** (Friedman & Dieng 2023): how many lines that are altogether unlike would be as various. With the
-#   eigenvalues $\lambda_i$ of $K/N$, where $K$ holds the similarities of $N$ lines and has ones on its diagonal,
+#   eigenvalues $\lambda_i$ of $K/N$, where $K$ holds the similarities of $N$ lines (here the cosines of MiniLM's
+#   vectors) and has ones on its diagonal,
 #
 # $$\mathrm{Vendi} = \exp\Big(-\sum_i \lambda_i \log \lambda_i\Big) \tag{11.5}$$
 # which is `evaluate.variety.vendi`. *Pencil: six lines, two kinds, three times each. $K/6$ has the eigenvalues 1/2, 1/2
 # and zeros, and the score is 2*;
 #
 # - the **longest copy**: the most letters in a row that stand in the training plays;
-# - **surprise**, in bits a letter, to a reader: SmolLM2. (It may have read *The Tempest* before; so may it have the
-#   rest.) These two look at the first 250 letters of a page, the others at all its lines, or at 150 words.
+# - **surprise**, in bits a byte (here a letter), to a reader: SmolLM2. (It may have read *Henry V* before, and the
+#   other plays, too.) These two look at the first 250 letters of a page, the others at all its lines, or at 150 words.
 #
 # *Predict 7.* Which page has the highest share of different pairs of words: a real one?
 
@@ -726,12 +740,12 @@ kinds = np.repeat([0, 1], 3)
 assert math.isclose(vendi((kinds[:, None] == kinds).astype(float)), 2)  # as by hand
 plays, unheard = data.shakespeare(), data.shakespeare("test")
 lines = lambda text: [line for line in text.splitlines() if len(line.split()) > 3]
-known, unknown, codec = lines(plays), lines(unheard), CharCodec(letters)
-drawn = sample.tokens(author, torch.tensor([codec.encode("\n\n")]), 2000, temperature=0.9, generator=dice)
+known, unknown, codec = lines(plays), lines(unheard), CharCodec(alphabet)
+typed = sample.tokens(author, torch.tensor([codec.encode("\n\n")]), 2000, temperature=0.9, generator=dice)
 bag = rng.permutation(" ".join(unknown[150:180]).split())
 held_out = [unknown[at : at + 30] for at in range(0, 150, 30)]
 machines = {
-    "model": lines(codec.decode([int(letter) for letter in drawn]))[:30],
+    "model": lines(codec.decode([int(letter) for letter in typed]))[:30],
     "parrot": [known[i] for i in rng.choice(len(known), 30, replace=False)],
     "mixer": [" ".join(part) for part in np.array_split(bag, 30)],
     "stammerer": [known[int(rng.integers(len(known)))]] * 30,
@@ -763,15 +777,17 @@ for name in ("model", "parrot", "mixer"):  # various, like a real page; the parr
 same = seen["stammerer"]
 assert same["Vendi"] < 1.01 and same["self-BLEU"] > 99.9 and same["distinct-2"] < 0.2
 assert seen["parrot"]["copy"] > 35 > max(high["copy"], seen["model"]["copy"], seen["mixer"]["copy"])
-assert seen["mixer"]["surprise"] > high["surprise"] and same["surprise"] < low["surprise"] - 0.5
+assert same["surprise"] < low["surprise"] - 0.5
+assert seen["mixer"]["surprise"] > max(high["surprise"], seen["model"]["surprise"])
 
 # %% [markdown]
 # *Answer 7.* One cannot tell: nearly all pairs are different on every page but the stammerer's, and by each of the
-# three the parrot and the mixer are as various as Shakespeare. Three measures of variety agree, and all three see one
-# liar of three, the stammerer. The parrot is caught by the longest copy alone: a page that nobody has copied shares
-# fifteen or twenty letters with other plays, and it shares whole lines, as the stammerer does. The mixer is caught by
-# surprise alone. And mind the stammerer's: it is the *lowest* of all. Were surprise the only measure, or variety, or
-# novelty, one of the three would win.
+# three the parrot and the mixer are about as various as Shakespeare. Three measures of variety agree, and all three see
+# one liar of three, the stammerer. The parrot is caught by the longest copy alone: a page that nobody has copied shares
+# fifteen or twenty letters with other plays, and the parrot's page shares whole lines, as the stammerer's does. The
+# mixer is caught by surprise alone; the honest model is more surprising than Shakespeare, too, but by much less. And
+# mind the stammerer's surprise: it is the *lowest* of all. By surprise alone the stammerer would win, by variety the
+# parrot is as good as any, and by novelty so is the mixer.
 #
 # That is the method of this chapter. Before you trust a measure, build somebody who cheats it; and put beside it a
 # measure that this one cannot cheat.
@@ -780,7 +796,8 @@ assert seen["mixer"]["surprise"] > high["surprise"] and same["surprise"] < low["
 #
 # *How many people have to be asked?* More than one thinks, and it can be computed before the first is asked. The surest
 # question is the smallest: two works side by side, *which is better?* Marks from 1 to 5 mean something else to
-# everybody; a choice between two does not. Mix the order, hide who made what, never choose the examples.
+# everybody; a choice between two does not. Mix the order, hide who made what, never choose the examples. An interval
+# for a share is *Wilson's*, which holds near 0 and 1, where mean ± 1.96 standard errors does not.
 #
 # Say that machine A is truly preferred in 60 of a hundred pairs. With $n$ judgements the share that we find has a
 # standard deviation of about $\sqrt{p(1-p)/n}$. To tell $p$ from a coin in 80 of a hundred such studies, with a test at
@@ -788,7 +805,8 @@ assert seen["mixer"]["surprise"] > high["surprise"] and same["surprise"] < low["
 #
 # $$n = \left(\frac{1.96 \cdot 0.5 + 0.84 \sqrt{p(1-p)}}{p - 0.5}\right)^2 \tag{11.6}$$
 #
-# *Pencil: for $p = 0.6$, $(0.98 + 0.41)^2/0.01$, which is 194.* For 0.55 it is nearly 800. In code, `judgements`.
+# where 1.96 is for the 5 % of the test, and 0.84 for the 80 studies of a hundred. *Pencil: for $p = 0.6$, $(0.98 +
+# 0.41)^2/0.01$, which is 194.* For 0.55 it is nearly 800. In code, `judgements`.
 #
 # *Predict 8.* A study with 30 judgements, and $p = 0.6$: how often does it find that A is better?
 
@@ -816,7 +834,9 @@ for p in (0.6, 0.7):
 #
 # ### Twelve people are not 240 judgements
 #
-# Twelve people give twenty judgements each. They differ in taste: one leans to A throughout, another to B.
+# Twelve people give twenty judgements each. They differ in taste: one leans to A throughout, another to B. (The
+# leanings are normal, with a deviation of 1 in logits: one person in six chooses A in more than 73 of a hundred pairs,
+# and one in six in fewer than 27.)
 #
 # *Predict 9.* As in section 1: how often does the interval of 240 independent judgements hold the true share?
 
@@ -838,7 +858,7 @@ assert abs(by_person - 0.95) < 3 * math.sqrt(0.95 * 0.05 / studies)  # within th
 
 # %% [markdown]
 # *Answer 9.* In two of three. It is the same fault, and the same remedy: one number a person, and Student's interval
-# over twelve of them covers at its rate. So ask more people, and each of them less. (That holds for *these* texts. If
+# over twelve of them covers at its rate. So what counts is how many people you ask. (That holds for *these* texts. If
 # all judge the same twenty, the texts are a sample, too, and both have to be drawn again.)
 #
 # ### Do they agree, and who is right?
@@ -870,19 +890,21 @@ assert (two_people[0] == two_people[1]).mean() == 0.8
 assert math.isclose(alpha(two_people), 1 - 0.2 / (72 / 380))  # as by hand
 truth = rng.integers(2, size=300)
 honest = rng.random((300, 7)) < [0.9, 0.85, 0.8, 0.5, 0.5, 0.5, 0.1]
-answers = np.where(honest, truth[:, None], 1 - truth[:, None])
+answers = np.where(honest, truth[:, None], 1 - truth[:, None])  # (items, workers)
 belief, confusion = dawid_skene(answers, classes=2)
 vote, weighed = ((answers.mean(1) > 0.5) == truth).mean(), (belief.argmax(1) == truth).mean()
 print(f"agreement of the seven: alpha {alpha(answers.T):.2f}")
 print(f"right: by votes {vote:.0%}, by Dawid and Skene {weighed:.0%}")
-print("how often each is right, as found without the truth:", (confusion[:, [0, 1], [0, 1]].mean(1)).round(2).tolist())
+hits = confusion.diagonal(axis1=1, axis2=2).mean(1)  # of each worker's table, truth by answer
+print("how often each is right, as found without the truth:", hits.round(2).tolist())
 assert 0.6 < vote < 0.82 and weighed > vote + 0.05 and confusion[6, 0, 0] < 0.3
 
 # %% [markdown]
-# *Answer 10.* The vote errs on more than a quarter; the other finds out, without one true label, who reads, who sleeps
-# and who lies, and *uses the liar*: somebody who is wrong nine times of ten says as much as one who is right nine times
-# of ten. It assumes that workers err independently of each other, given the truth, and it cannot do wonders: where most
-# of a crowd errs in the same way, that is the truth to it (a test of the library shows it).
+# *Answer 10.* The seven hardly agree, alpha is near zero, and the vote errs on a quarter or so; the other finds out,
+# without one true label, who reads, who sleeps and who lies (whoever *knew* how often each is right could be right in
+# 96 of a hundred on average), and *uses the liar*: somebody who is wrong nine times of ten says as much as one who is
+# right nine times of ten. It assumes that workers err independently of each other, given the truth, and it cannot do
+# wonders: where most of a crowd errs in the same way, that is the truth to it (a test of the library shows it).
 #
 # ### A ranking with intervals
 #
@@ -909,17 +931,25 @@ ax.plot(strength, range(4), "D", mfc="none", color=show.DUSK, label="true")
 ax.set(yticks=range(4), yticklabels=["A", "B", "C", "D"], xlabel="strength, logits", ylim=(3.5, -0.5))
 ax.legend(loc="lower right")
 show.figure(
-    fig, alt="Four machines with intervals, and their true strengths as open diamonds: A first, D last, B and C overlap."
+    fig,
+    alt="Four machines with intervals, and their true strengths as open diamonds: A first, D last, B and C overlap.",
 )
 
+
 # %%
-gap = lambda i, j: (ranked[i] - ranked[j]) / math.sqrt(covariance[i, i] + covariance[j, j] - 2 * covariance[i, j])
-assert gap(0, 3) > 1.96 and abs(gap(1, 2)) < 3
+def lead(i: int, j: int) -> tuple[float, float]:
+    """By how much i is before j, and how far the interval of that reaches."""
+    return ranked[i] - ranked[j], 1.96 * math.sqrt(covariance[i, i] + covariance[j, j] - 2 * covariance[i, j])
+
+
+AD, BC = lead(0, 3), lead(1, 2)
+print("A before D by {:.2f} ± {:.2f}, B before C by {:.2f} ± {:.2f}".format(*AD, *BC))
+assert AD[0] > AD[1] and BC[1] > 2 * (strength[1] - strength[2])
 
 # %% [markdown]
-# A is before D, and about B and C these 240 judgements decide nothing. A ranking without intervals would put one of
-# them before the other. (The interval counts independent judgements. If few people gave them all, draw whole people
-# again, as above.)
+# A is before D. B and C differ by 0.2 in truth, and 240 judgements know their difference only to about twice that much,
+# either way. Undecided is not equal. A ranking without intervals would put one of them before the other. (The interval
+# counts independent judgements. If few people gave them all, draw whole people again, as above.)
 #
 # ### Your turn: fifteen blind choices
 #
@@ -973,7 +1003,7 @@ display(widgets.VBox([prompt, widgets.HBox(buttons)]))
 
 # %% [markdown]
 # Does a measure agree with *you*? Say both of you choose between A and B. **Cohen's kappa** (Cohen 1960) is the
-# agreement $p_o$ beyond that of two who choose as often as you do, and otherwise at random, $p_e$:
+# agreement $p_o$ beyond $p_e$, the agreement of two who choose A as often as each of you does, but at random:
 #
 # $$\kappa = \frac{p_o - p_e}{1 - p_e} \tag{11.9}$$
 #
@@ -983,7 +1013,7 @@ display(widgets.VBox([prompt, widgets.HBox(buttons)]))
 
 # %% tags=["mine"]
 def kappa(mine: np.ndarray, theirs: np.ndarray) -> float:
-    """mine, theirs: (N,) booleans. 1 where both choose alike throughout, though they should always choose A."""
+    """mine, theirs: (N,) booleans. 1 where both choose alike throughout, even if it is always A."""
     p_o, a, b = (mine == theirs).mean(), mine.mean(), theirs.mean()
     p_e = a * b + (1 - a) * (1 - b)
     return 1.0 if p_e == 1 else (p_o - p_e) / (1 - p_e)  # (11.9)
@@ -1009,13 +1039,15 @@ if MINE is None and people is stored:
     assert max(agreement.values()) < 0  # each of them chooses rather what a person does not
 
 # %% [markdown]
-# All four are *below* zero: on these sentences one does better by a coin, and best by doing the opposite of what BLEU
-# says. A measure has no agreement with people as such; it has one on the texts on which it was tried.
+# With the simulated person all four are *below* zero, and it had to be so: these sentences were written to fool, and on
+# them a coin does better, and the opposite of BLEU best. Yours are above, when you have judged. A measure has no
+# agreement with people as such; it has one on the texts on which it was tried. (And you had seen the pairs before, in
+# section 2. A real study shows nobody where they come from.)
 #
 # ## 6 · A model as judge
 #
-# *Why not ask a language model?* It never sleeps, costs little, and agrees with people, the largest ones do, about as
-# often as people with each other (Zheng et al. 2023). But a judge who prefers whoever speaks first is no judge. We give
+# *Why not ask a language model?* It never sleeps, costs little, and the largest models agree with people about as often
+# as people agree with each other (Zheng et al. 2023). But a judge who prefers whoever speaks first is no judge. We give
 # SmolLM2 sixteen questions with a right and a wrong answer, each in both orders, and read how much more probable it
 # finds *A* than *B* as its next word.
 #
@@ -1043,17 +1075,17 @@ What is the opposite of hot? | cold | loud
 
 # %%
 exam = [tuple(map(str.strip, row.split("|"))) for row in QUESTIONS.strip().splitlines()]
-words.padding_side = "left"
-A, B = (words.encode(letter)[0] for letter in "AB")
+tokenizer.padding_side = "left"
+A, B = (tokenizer.encode(letter)[0] for letter in "AB")
 said_by_user = lambda text: [{"role": "user", "content": text}]
-chat = lambda text: words.apply_chat_template(said_by_user(text), tokenize=False, add_generation_prompt=True)
+chat = lambda text: tokenizer.apply_chat_template(said_by_user(text), tokenize=False, add_generation_prompt=True)
 
 
 @torch.inference_mode()
 def prefers_first(cases: list[tuple[str, str, str]]) -> np.ndarray:
     """log p(A) - log p(B) of SmolLM2's verdict on (question, first answer, second answer)."""
     asked = [chat(f"Question: {q}\nA: {a}\nB: {b}\nWhich answer is right? Say A or B.") for q, a, b in cases]
-    batch = words(asked, return_tensors="pt", padding=True).to(device)
+    batch = tokenizer(asked, return_tensors="pt", padding=True).to(device)
     places = (batch.attention_mask.cumsum(1) - 1).clamp(min=0)
     logits = talker(**batch, position_ids=places, logits_to_keep=1).logits[:, -1].cpu()
     return (logits[:, A] - logits[:, B]).numpy()
@@ -1081,7 +1113,7 @@ assert A_right > 0.8 > 0.3 > B_right and wilson(ways["both orders"].sum(), len(e
 # Length: the same answers, one of them in a long sentence that adds nothing. Many large judges like long answers, to
 # different degrees (Zheng et al. 2023).
 #
-# *Predict 12.* And this one?
+# *Predict 12.* And which does SmolLM2 like, the long answer or the short one?
 
 # %% tags=["nbval-ignore-output"]
 LONG = "It is well known, and everybody will agree, that the answer is "
@@ -1097,7 +1129,7 @@ from torch.nn.utils.rnn import pad_sequence
 @torch.inference_mode()
 def surprises(answers: list[tuple[str, str]]) -> list[np.ndarray]:
     """For each (question, answer) -log p of each token of the answer."""
-    asked, told = zip(*((words.encode(chat(q)), words.encode(answer)) for q, answer in answers))
+    asked, told = zip(*((tokenizer.encode(chat(q)), tokenizer.encode(answer)) for q, answer in answers))
     rows = [torch.tensor(q + answer) for q, answer in zip(asked, told)]
     logits = talker(pad_sequence(rows, batch_first=True).to(device)).logits.cpu()  # what is behind changes nothing
     return [
@@ -1119,6 +1151,7 @@ for way in (np.sum, np.mean):
 print(f"{'right':<26}both short   long right   long wrong")
 for way, shares_right in by.items():
     print(f"by the {way:<5} of surprise  " + "".join(f"{share:13.0%}" for share in shares_right))
+print("the first of these: {:.0%} to {:.0%}".format(*wilson(round(by["sum"][0] * len(exam)), len(exam))))
 
 # %%
 assert long_right < 0.2 and long_wrong > 0.8  # whichever answer is short wins
@@ -1129,9 +1162,10 @@ assert by["mean"][1] > 0.8 and by["mean"][2] < 0.4
 # *Answer 12.* The short one wins, right or wrong: here the bias is the other way than in large judges, which is worth
 # remembering. You cannot correct a bias that you have not measured on *your* judge. It helps to ask differently: not
 # for a verdict, but how surprised the model is by each answer. By the sum of its surprise it finds four of five: so it
-# *knows* the answers, and fails at giving a verdict. But a sum likes short answers, for each word costs something, and
-# a mean likes long ones, whose easy words dilute the hard one; both are as blind as before. The lengths have to be
-# taken out of it, by bytes or by how surprising the answer is without its question.
+# seems to *know* more than its verdicts show, though sixteen questions do not settle it. But a sum likes short answers,
+# for each word costs something, and a mean likes long ones, whose easy words dilute the hard one; both are as blind as
+# before. A mean over bytes would have the fault of any mean. One may take from it how surprising the answer is without
+# its question; we have not tried it.
 #
 # So a model as judge is an instrument like the others: swap, pad, and measure it where the truth is known, before you
 # let it judge where it is not.
@@ -1140,10 +1174,14 @@ assert by["mean"][1] > 0.8 and by["mean"][2] < 0.4
 #
 # *Which differences between the machines of this course are real?* Everything that the earlier chapters ship, once
 # through one table: two models of Shakespeare, three that draw digits, one that sings. The intervals are made of what
-# is independent: pages, batches of forty digits, whole chorales.
+# is independent: pages, batches of forty digits, whole chorales. Five questions are asked of one table, and at 5 %
+# each, one of them would be answered with *real* by luck in a quarter of such tables, were nothing real. So each has to
+# be sure of 99 in a hundred (Bonferroni's correction: 0.05/5). What all batches share, the 2,000 real digits, no
+# interval shows.
 #
 # *Predict 13.* Five comparisons: letters against pieces of words (bits a byte); GAN against VAE, GAN against flow (how
-# many are read as what was asked for); GAN against flow (KID); the choir against Bach (parallels). Which are real?
+# many are read as what was asked for); GAN against flow (KID); the choir against Bach (parallels: two voices that move
+# together in fifths or octaves, which a teacher of harmony forbids). Which are real?
 
 # %%
 from aigc.codecs import images, notes
@@ -1155,23 +1193,23 @@ bits = {name: np.array([read_by(name, text)[1] for text in excerpts]) for name i
 apart = bits["1,001 pieces"] - bits["letters"]  # page by page: hard pages are hard for both
 
 # %%
-wanted = torch.randint(10, (240,), generator=dice)  # drawn, and not the same number of each: see below
+wanted = torch.randint(10, (320,), generator=dice)  # drawn, and not the same number of each: see below
 forger, squeezer, painter = (released.load(name)[0].to(device) for name in ("gan", "vae", "digits"))
-field = sample.guided(painter, wanted.to(device), 1.4, (0.3, 0.9))
+field = sample.guided(painter, wanted.to(device), 1.4, (0.3, 0.9))  # chapter 08's guidance, and when
 with torch.no_grad():
-    z = torch.randn(240, squeezer.config.noise, generator=dice).to(device)
-    grey = torch.randn(240, 1, 28, 28, generator=dice).to(device)
+    z = torch.randn(320, squeezer.config.noise, generator=dice).to(device)
+    static = torch.randn(320, 1, 28, 28, generator=dice).to(device)
     drawn = {
-        "GAN": images.decode(forger.draw(240, dice, wanted.to(device)).cpu()),
+        "GAN": images.decode(forger.draw(320, dice, wanted.to(device)).cpu()),
         "VAE": images.decode(squeezer.decode(z, wanted.to(device)).cpu()),
-        "flow": images.decode(sample.ode(field, grey, 8).cpu()),
-        "unseen digits": data.digits("test")[0][:240],
+        "flow": images.decode(sample.ode(field, static, 8).cpu()),
+        "unseen digits": data.digits("test")[0][:320],
     }
 kid, as_asked = {}, {}
 for name, batch in drawn.items():
     of_batch, named = judged(judge, batch)
     kid[name] = np.array([kernel_distance(cloud[real], part) for part in of_batch.split(40)])
-    asked = torch.tensor(data.digits("test")[1][:240]) if name == "unseen digits" else wanted
+    asked = torch.tensor(data.digits("test")[1][:320]) if name == "unseen digits" else wanted
     as_asked[name] = (named == asked).numpy()
 
 # %%
@@ -1188,26 +1226,27 @@ parallels = {name: [faults(grid)["parallels"] for grid in grids] for name, grids
 
 
 def rate_of(found) -> tuple[float, float, float]:
-    """Parallels in 100 joint moves, and the 95 % interval of a bootstrap over whole pieces."""
+    """Parallels in 100 joint moves, and the 99 % interval of a bootstrap over whole pieces."""
     count, cases = np.array([[fault.count, fault.cases] for fault in found]).T
     per_hundred = lambda count, cases: 100 * count.sum() / cases.sum()
-    how = dict(paired=True, vectorized=False, n_resamples=999, method="percentile", rng=rng)
+    how = dict(paired=True, vectorized=False, n_resamples=1999, method="percentile", confidence_level=0.99, rng=rng)
     again = stats.bootstrap((count, cases), per_hundred, **how)
     return per_hundred(count, cases), *again.confidence_interval
 
 
 # %% tags=["nbval-ignore-output"]
 print(f"{'bits a byte':<22}" + "   ".join(f"{name} {values.mean():.2f}" for name, values in bits.items()))
-print(f"{'':<22}pieces - letters, page by page: {apart.mean():.2f} ± {reach(apart):.2f}")
+print(f"{'':<22}pieces - letters, page by page: {apart.mean():.2f} ± {reach(apart, 0.99):.2f} (99 %)")
 print(f"{'':<15}{'KID':>8}{'±':>7}{'read as asked':>16}")
 for name, values in kid.items():
-    share, (low, high) = as_asked[name].mean(), wilson(as_asked[name].sum(), 240)
+    share, (low, high) = as_asked[name].mean(), wilson(as_asked[name].sum(), 320)
     print(f"{name:<15}{values.mean():8.0f}{reach(values):7.0f}   {share:6.1%}, {low:.1%} to {high:.1%}")
 rates = {name: rate_of(found) for name, found in parallels.items()}
 for name, (middle, low, high) in rates.items():
-    print(f"parallels, {name:<6} {middle:.2f} in 100 moves, {low:.2f} to {high:.2f}")
+    print(f"parallels, {name:<6} {middle:.2f} in 100 moves, {low:.2f} to {high:.2f} (99 %)")
 
-# %%
+
+# %% tags=["nbval-ignore-output"]
 def luck(a: str, b: str) -> float:
     """How probable so large a difference is if the two are equal: of the digits that one of them alone draws as asked,
     each should have half (McNemar's test, exact)."""
@@ -1216,37 +1255,47 @@ def luck(a: str, b: str) -> float:
 
 
 nearer = kid["GAN"] - kid["flow"]  # batch by batch: both drew the same labels
-assert apart.mean() > reach(apart)  # the letters are better than the pieces
-assert luck("GAN", "VAE") < 0.001  # the GAN draws what was asked for, the VAE less often
-assert luck("GAN", "flow") > 0.01 and abs(nearer.mean()) < 1.7 * reach(nearer)  # of these two nobody knows (99 %)
+print(f"labels: GAN or VAE p = {luck('GAN', 'VAE'):.1g}, GAN or flow p = {luck('GAN', 'flow'):.1g}")
+print(f"KID, GAN - flow: {nearer.mean():.0f} ± {reach(nearer, 0.99):.0f} (99 %)")
+
+# %%
+assert apart.mean() > reach(apart, 0.99)  # the letters are better than the pieces
+assert luck("GAN", "VAE") < 0.01  # the GAN draws what was asked for, the VAE less often
+assert luck("GAN", "flow") > 0.01 and abs(nearer.mean()) < reach(nearer, 0.99)  # of these two nobody knows
 assert rates["choir"][1] > rates["Bach"][2]  # the choir sings parallels, Bach hardly any
 
 # %% [markdown]
-# *Answer 13.* Three of five. The small GPT by letters is better than the one by pieces, and eight pages are enough to
-# say so, for we compared page by page: hard pages are hard for both, and so the difference is known better than either
-# number. The VAE draws less often what it was asked for than the GAN. The choir sings more parallels than Bach. But
-# between GAN and flow our 240 digits cannot tell, neither by the labels nor by the distance, though chapter 08's table
-# printed different numbers for them. This is what a table of means hides.
+# *Answer 13.* Three of five. The small GPT by letters is better than the one by pieces, and eight pages, seven of them
+# of *Henry V*, are enough to say so, for we compared page by page: hard pages are hard for both, and so the difference
+# is known better than either number. The VAE draws less often what it was asked for than the GAN. The choir sings more
+# parallels than Bach, on the one plan that it was given. Whether two machines are read differently often as what was
+# asked for is *McNemar's* question (1947), since both drew the same labels: it looks only at those which one of them
+# alone got right, and asks whether a coin would have shared them out so. But between GAN and flow our 320 digits cannot
+# tell, neither by the labels nor by the distance, though chapter 08's table printed different numbers for them. This is
+# what a table of means hides.
 #
 # ### ◇ Better than real
 #
 # Let us ask the GAN for four of each digit in every forty, which looks fair. *What can go wrong?*
 
 # %% tags=["nbval-ignore-output"]
-even = torch.arange(240) % 10
+even = torch.arange(320) % 10
 with torch.no_grad():
-    even_cloud = judged(judge, images.decode(forger.draw(240, dice, even.to(device)).cpu()))[0]
+    even_cloud = judged(judge, images.decode(forger.draw(320, dice, even.to(device)).cpu()))[0]
 evenly = np.array([kernel_distance(cloud[real], part) for part in even_cloud.split(40)])
-print(f"KID of the GAN, four of each: {evenly.mean():.0f} ± {reach(evenly):.0f};  labels drawn: {kid['GAN'].mean():.0f}")
+tens = np.stack([some(rest[labels[rest] == kind], 24).reshape(6, 4) for kind in range(10)], 1).reshape(6, 40)
+truly = np.array([kernel_distance(cloud[real], cloud[at]) for at in tens])
+print(f"KID of real digits, four of each: {truly.mean():.0f} ± {reach(truly):.0f}")
+print(f"KID of the GAN, four of each: {evenly.mean():.0f} ± {reach(evenly):.0f}")
 
 # %%
-assert evenly.mean() + reach(evenly) < 0  # a distance below zero, and no luck
+assert evenly.mean() + reach(evenly) < 0 and truly.mean() + reach(truly) < 0  # a distance below zero, and no luck
 
 # %% [markdown]
 # A distance that is less than nothing, and the interval is narrow. KID has no bias *if the samples are independent*,
-# and four of each in every forty are not: they are more evenly spread than forty independent ones are on average. (The
-# unseen digits come from a set with fifty of each, so their own KID is a little too low, too.) No interval saves a
-# number from the way in which its samples were drawn.
+# and four of each in every forty are not: they are more evenly spread than forty independent ones are on average. Real
+# digits have the same fault when they are chosen so. No interval saves a number from the way in which its samples were
+# drawn.
 #
 # ## Checkpoint
 #
@@ -1266,19 +1315,22 @@ assert evenly.mean() + reach(evenly) < 0  # a distance below zero, and no luck
 # ## Break it
 #
 # Take the healthy generator of section 3, real digits, and pretend to train it: ten runs, ten seeds, a hundred pictures
-# each. Then we quote the best.
+# each. Then we quote the best. To see more than one such story, all this thirty times.
 #
 # *Predict 14.* How far is the best from the mean, in standard deviations?
 
 # %%
 runs = [kernel_distance(cloud[real[:500]], cloud[some(rest, 100)]) for _ in range(300)]
 best = np.reshape(runs, (30, 10)).min(1).mean()  # of ten, thirty times over
-print(f"the best of ten runs is {(np.mean(runs) - best) / np.std(runs):.1f} standard deviations better than the mean")
-assert best < 0 and 0.9 < (np.mean(runs) - best) / np.std(runs) < 1.7
+luckier = (np.mean(runs) - best) / np.std(runs)
+print(f"the best of ten runs has {best:.0f} and is {luckier:.1f} standard deviations better than the mean")
+print(f"skewness of the runs: {stats.skew(runs):.1f}")
+assert stats.skew(runs) > 0 > best
+assert 0.9 < luckier < 1.7
 
 # %% [markdown]
 # *Answer 14.* About one; of ten independent *normal* numbers it would be 1.5, but KIDs have their long tail on the
-# other side. Ten runs, no progress, and a record: a KID below zero.
+# other side, of the large ones. Ten runs, no progress, and a record: a KID below zero.
 #
 # ## What we measured
 
@@ -1324,6 +1376,8 @@ course.summary()
 # - Li, J. et al. (2016). A diversity-promoting objective function for neural conversation models. arXiv:1510.03055
 # - Lin, C.-Y. & Och, F. J. (2004). Automatic evaluation of machine translation quality using longest common subsequence
 #   and skip-bigram statistics. doi:10.3115/1218955.1219032
+# - McNemar, Q. (1947). Note on the sampling error of the difference between correlated proportions or percentages.
+#   doi:10.1007/BF02295996
 # - Naeem, M. F. et al. (2020). Reliable fidelity and diversity metrics for generative models. arXiv:2002.09797
 # - Papineni, K. et al. (2002). BLEU: a method for automatic evaluation of machine translation.
 #   doi:10.3115/1073083.1073135

@@ -23,7 +23,7 @@ from aigc.evaluate.variety import distinct, longest_copy, self_bleu
 #
 # Write `bleu(candidates, references)`: (11.3) in percent, for two lists of sentences, whose words are parted by spaces.
 # Counts are added up over all sentences before anything is divided; a run of words counts no more often than its
-# reference has it. Where a precision is zero, so is BLEU.
+# reference has it. Where a precision is zero, or where there is no run of n words at all, BLEU is 0.
 
 
 # %% nbgrader={"grade": false, "grade_id": "11-1", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -33,7 +33,7 @@ def bleu(candidates, references):
     c, r = sum(len(a) for a, _ in pairs), sum(len(b) for _, b in pairs)
     product = 1.0
     for n in range(1, 5):
-        runs = lambda words: Counter(zip(*(words[i:] for i in range(n))))
+        runs = lambda words, n=n: Counter(zip(*(words[i:] for i in range(n))))
         hits = sum((runs(a) & runs(b)).total() for a, b in pairs)
         product *= hits / max(1, sum(runs(a).total() for a, _ in pairs))
     return 100 * math.exp(min(0.0, 1 - r / c)) * product ** (1 / 4)
@@ -50,7 +50,9 @@ def check_bleu(bleu):
 
     short, right = at(["the sun sets behind red clouds"], ["the sun sets behind the red clouds"])
     assert not math.isclose(short, 0.5115, abs_tol=1e-3), "in percent: 51.15"
-    assert not math.isclose(short, 60.43, abs_tol=0.01), "the candidate is shorter than its reference: the price is missing"
+    assert not math.isclose(short, 60.43, abs_tol=0.01), (
+        "the candidate is shorter than its reference: the price is missing"
+    )
     assert not math.isclose(short, 71.39, abs_tol=0.01), "the price is for being short, not for being long: 1 - r/c"
     assert not math.isclose(short, 68.54, abs_tol=0.05), "each of the four has the weight 1/4, not 1/2, 1/4, 1/8, 1/16"
     assert math.isclose(short, right, abs_tol=1e-6), f"by hand it is {right:.2f}, not {short:.2f}"
@@ -70,7 +72,10 @@ def check_bleu(bleu):
         "add up the counts of all sentences first: this is the mean of the sentences' BLEU"
     )
     assert math.isclose(two, right, abs_tol=1e-6), f"two sentences together: {right:.2f}, not {two:.2f}"
-    assert at(["red clouds"], ["blue sea and sky"])[0] == 0, "nothing in common: 0"
+    crossed, right = at(both, theirs[::-1])  # 0
+    assert math.isclose(crossed, right, abs_tol=1e-6), "its *own* reference counts, not another sentence's"
+    assert at(["red clouds over hills"], ["blue sea and sky"])[0] == 0, "nothing in common: 0"
+    assert at(["red clouds"], ["red clouds at sea"])[0] == 0, "no run of three words at all: 0"
 
 
 check_bleu(bleu)
@@ -94,6 +99,16 @@ def _bleu(price=lambda c, r: min(0.0, 1 - r / c), clip=True, weights=(1 / 4,) * 
     return answer
 
 
+def _thrown_together(candidates, references):
+    cut = lambda texts, n: sum((Counter(zip(*(t.split()[i:] for i in range(n)))) for t in texts), Counter())
+    c, r = (sum(len(t.split()) for t in texts) for texts in (candidates, references))
+    product = 1.0
+    for n in range(1, 5):
+        ours, theirs = cut(candidates, n), cut(references, n)
+        product *= (ours & theirs).total() / max(1, ours.total())
+    return 100 * math.exp(min(0.0, 1 - r / c)) * product ** (1 / 4)
+
+
 MISCONCEPTIONS = {
     "a share": (_bleu(scale=1), "in percent"),
     "no price": (_bleu(price=lambda c, r: 0), "the price is missing"),
@@ -101,6 +116,7 @@ MISCONCEPTIONS = {
     "price both ways": (_bleu(price=lambda c, r: -abs(1 - r / c)), "the precisions pay"),
     "a book's weights": (_bleu(weights=(1 / 2, 1 / 4, 1 / 8, 1 / 16)), "the weight 1/4"),
     "not clipped": (_bleu(clip=False), "no more often"),
+    "any reference": (_thrown_together, "*own* reference"),
     "mean of sentences": (
         lambda candidates, references: np.mean([_bleu()([a], [b]) for a, b in zip(candidates, references)]),
         "add up the counts",
@@ -119,9 +135,9 @@ ALTERNATIVES = {
 #
 # *Chapter 11: [1 · Surprise](../chapters/11_evaluation.ipynb#1-·-Surprise)*
 #
-# Two models with different tokens read the same text. Write `bits_a_byte(nats, text)`: `nats` is a list with the surprise
-# of each token, in nats; `text` is the string that the tokens spell, and its bytes are those of UTF-8. Then a model of
-# Chinese characters and one of bytes can be compared.
+# Two models with different tokens read the same text. Write `bits_a_byte(nats, text)`: `nats` is a list with the
+# surprise of each token, in nats; `text` is the string that the tokens spell, and its bytes are those of UTF-8. Then a
+# model of Chinese characters and one of bytes can be compared.
 
 
 # %% nbgrader={"grade": false, "grade_id": "11-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -139,7 +155,9 @@ def check_bits_a_byte(bits_a_byte):
         return float(course.numbers(course.attempt(bits_a_byte, list(nats), text), "one number", ()))
 
     plain = at([math.log(2)] * 8, "abcd")
-    assert not math.isclose(plain, 1.0), "per token it would be 1 bit, but eight tokens spell four bytes: divide by these"
+    assert not math.isclose(plain, 1.0), (
+        "per token it would be 1 bit, but eight tokens spell four bytes: divide by these"
+    )
     assert not math.isclose(plain, 2 * math.log(2)), "these are nats: a bit is log 2 nats"
     assert not math.isclose(plain, 2 * math.log(2) ** 2), "the other way: divide by log 2, a nat is more than a bit"
     assert not math.isclose(plain, 0.5), "upside down: bits for each byte, not bytes for each bit"
@@ -175,8 +193,8 @@ ALTERNATIVES = {
 #
 # *Chapter 11: [3 · Of a distribution](../chapters/11_evaluation.ipynb#3-·-Of-a-distribution)*
 #
-# To first order a FID of $N$ pictures is too high by a constant over $N$. Write `at_infinity(sizes, fids)`: `sizes` (S,)
-# are the numbers of pictures, `fids` (R, S) the FIDs of R runs of one machine, and the answer is one number, for
+# To first order a FID of $N$ pictures is too high by a constant over $N$. Write `at_infinity(sizes, fids)`: `sizes`
+# (S,) are the numbers of pictures, `fids` (R, S) the FIDs of R runs of one machine, and the answer is one number, for
 # infinitely many pictures and the typical run. Draw the line by least squares.
 #
 # Predict: a machine has 60 with 200 pictures, 36 with 500 and 28 with 1,000. Another has 26, with 10,000. Which one is
@@ -252,9 +270,10 @@ ALTERNATIVES = {
 print("your prediction:", guess_11_3)
 
 # %% [markdown]
-# The first one, although its numbers are higher: at infinity it has 20. What is left of the other's bias nobody can tell
-# from one size, but 10,000 pictures have a fiftieth of the bias of 200, so that it is little; for a constant like the
-# first one's, 0.8. FIDs of different numbers of pictures are never to be compared as they stand.
+# Most probably the first, although its numbers are higher: at infinity it has 20. With a bias like the first one's, the
+# other would have 25.2. To come down to 20 its bias would have to be seven and a half times as large; one size cannot
+# exclude that, so measure it with a second one. FIDs of different numbers of pictures are never to be compared as they
+# stand.
 
 
 # %% [markdown]
@@ -265,8 +284,9 @@ print("your prediction:", guess_11_3)
 # Build Bradley and Terry's ranking in two steps. `wins[i, j]` counts how often i was preferred to j.
 #
 # First `strengths(wins)`: the maximum of the likelihood of (11.8), (K,), with mean 0, right to four digits. A simple
-# way: let $e^{s_i}$ be $w_i / \sum_j n_{ij} / (e^{s_i} + e^{s_j})$, where $w_i$ are the wins of i and $n_{ij}$ the games
-# of the two, again and again, until nothing moves. Every machine has won and lost against some other.
+# way: let $e^{s_i}$ be $w_i / \sum_j n_{ij} / (e^{s_i} + e^{s_j})$, where $w_i$ are the wins of i and $n_{ij}$ the
+# games of the two, again and again, until nothing moves. Whichever way one parts the machines into two groups, each
+# group has won against the other at least once.
 
 
 # %% nbgrader={"grade": false, "grade_id": "11-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -347,11 +367,11 @@ ALTERNATIVES = {
 
 
 # %% [markdown]
-# Then `apart(wins, strengths, i, j)`: the 95 % interval, (low, high), of the difference of two strengths. The likelihood
-# is curved by $n_{ij}\,p_{ij}(1 - p_{ij})$ for each pair, where $p_{ij}$ is (11.8): the matrix $H$ has their sums over
-# each row on its diagonal, and their negatives beside it. Its rows add up to 0, since only differences count, so it has
-# no inverse; `np.linalg.pinv` gives the covariance $C$ of what can be known. The variance of the difference is
-# $C_{ii} + C_{jj} - 2 C_{ij}$.
+# Then `apart(wins, strengths, i, j)`: the 95 % interval, (low, high), of the difference of two strengths. The
+# likelihood is curved by $n_{ij}\,p_{ij}(1 - p_{ij})$ for each pair, where $p_{ij}$ is (11.8): the matrix $H$ has their
+# sums over each row on its diagonal, and their negatives beside it. Its rows add up to 0, since only differences count,
+# so it has no inverse; `np.linalg.pinv` gives the covariance $C$ of what can be known. The variance of the difference
+# is $C_{ii} + C_{jj} - 2 C_{ij}$.
 
 
 # %% nbgrader={"grade": false, "grade_id": "11-4-b", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -378,6 +398,7 @@ def check_apart(apart):
 
     half = math.log(3) / 2
     low, high = at([[0, 30], [10, 0]], [half, -half], 0, 1)
+    assert not math.isclose(low, high, abs_tol=1e-6), "no width: C_ij is below 0 here, and twice of it is *taken away*"
     assert low < high, "low first, then high"
     assert math.isclose((low + high) / 2, 2 * half, rel_tol=1e-6), f"around the difference, {2 * half:.3f}"
     variance = ((high - low) / 2 / 1.96) ** 2
@@ -411,7 +432,7 @@ def _interval(cross=-2.0, root=True, z=1.96, bend=lambda p: p * (1 - p), inverse
         np.fill_diagonal(H, -H.sum(1))
         C = inverse(H)
         variance = C[i, i] + C[j, j] + cross * C[i, j]
-        reach = z * (math.sqrt(variance) if root else variance)
+        reach = z * (math.sqrt(max(0.0, variance)) if root else variance)
         return s[i] - s[j] - reach, s[i] - s[j] + reach
 
     return answer
@@ -420,6 +441,7 @@ def _interval(cross=-2.0, root=True, z=1.96, bend=lambda p: p * (1 - p), inverse
 MISCONCEPTIONS = {
     "high first": (lambda *given: _interval()(*given)[::-1], "low first"),
     "no covariance": (_interval(cross=0.0), "mind the covariance"),
+    "plus": (_interval(cross=2.0), "*taken away*"),
     "no root": (_interval(root=False), "the root of the variance"),
     "one deviation": (_interval(z=1.0), "1.96 far"),
     "around zero": (lambda wins, s, i, j: _interval()(wins, s - s, i, j), "around the difference"),
@@ -472,15 +494,27 @@ def check_mended(mended):
     assert math.isclose((low + high) / 2, 7 / 15), "the middle is the share of all choices, here 7/15"
     got = (high - low) / 2
     t = stats.t.ppf(0.975, 2)
-    assert not math.isclose(got, 1.96 * math.sqrt(7 / 15 * 8 / 15 / 15), rel_tol=1e-6), "this still counts fifteen independent judgements"
+    assert not math.isclose(got, 1.96 * math.sqrt(7 / 15 * 8 / 15 / 15), rel_tol=1e-6), (
+        "this still counts fifteen independent judgements"
+    )
     assert not math.isclose(got, reach(choices.mean(0), stats.t.ppf(0.975, 4)), rel_tol=1e-4), (
         "a row is a person: these are the means of the columns"
     )
     assert not math.isclose(got, reach(people, 1.96), rel_tol=1e-3), "three people are few: Student's t, not 1.96"
     assert not math.isclose(got, reach(people, t, 0), rel_tol=1e-3), "the deviation of a sample divides by n - 1"
-    assert not math.isclose(got, t * people.std(ddof=1), rel_tol=1e-3), "of the *mean*: divide by the root of the number of people"
-    assert not math.isclose(got, reach(people, stats.t.ppf(0.95, 2)), rel_tol=1e-3), "95 % in the middle leaves 2.5 % on each side"
+    assert not math.isclose(got, t * people.std(ddof=1), rel_tol=1e-3), (
+        "of the *mean*: divide by the root of the number of people"
+    )
+    assert not math.isclose(got, reach(people, stats.t.ppf(0.95, 2)), rel_tol=1e-3), (
+        "95 % in the middle leaves 2.5 % on each side"
+    )
     assert math.isclose(got, reach(people, t), rel_tol=1e-6), f"it reaches {reach(people, t):.4f} far, not {got:.4f}"
+    more = np.array([[1, 1, 0, 1], [0, 0, 0, 1], [1, 1, 1, 1], [0, 1, 0, 0], [1, 0, 1, 1], [0, 0, 0, 0]])
+    low, high = course.numbers(course.attempt(mended, more.copy()), "two numbers, low and high", (2,))
+    right = reach(more.mean(1), stats.t.ppf(0.975, 5))
+    assert math.isclose((high - low) / 2, right, rel_tol=1e-6), (
+        f"of six people it reaches {right:.4f} far, not {(high - low) / 2:.4f}: count them"
+    )
 
 
 check_mended(mended)
@@ -504,6 +538,12 @@ MISCONCEPTIONS = {
     "divided by n": (_over(ddof=0), "n - 1"),
     "of one person": (_over(root=False), "of the *mean*"),
     "one side": (_over(q=0.95), "on each side"),
+    "three people": (
+        lambda choices: tuple(
+            choices.mean() + way * stats.t.ppf(0.975, 2) * choices.mean(1).std(ddof=1) / math.sqrt(3) for way in (-1, 1)
+        ),
+        "count them",
+    ),
     "the other way round": (lambda choices: _over()(choices)[::-1], "low first"),
 }
 ALTERNATIVES = {
@@ -519,11 +559,14 @@ ALTERNATIVES = {
 #
 # *Chapter 11: [4 · Variety and copying](../chapters/11_evaluation.ipynb#4-·-Variety-and-copying)*
 #
-# Write `cheat(corpus)`: a list of thirty lines, made of two plays, that say nothing, and at which no measure takes
-# offence. Each line has at least four words; two words that stand side by side in a line stand so somewhere in the
-# corpus, too (so a table of pairs, chapter 07's first model, finds nothing odd). The check asks for variety and novelty
-# as section 4 measured them on real pages. The score is open: put your page into the chapter's `machines` and see how
-# surprised SmolLM2 is. The real pages' range is below; how far down can you bring a page of nonsense?
+# Write `cheat(corpus)`, where `corpus` is the text of two plays: a list of thirty lines that say nothing, and at which
+# no measure takes offence. Each line has at least four words, and two words that stand side by side in a line stand so
+# somewhere in the corpus, too, perhaps over the end of a line. distinct-2 of the first 150 words is above 0.95,
+# self-BLEU of the lines below 15, no line is one of the corpus, and the longest copy of the page, its lines joined by
+# line ends, has fewer than 25 letters. Real pages keep all of that.
+#
+# The score is open: put your page into the chapter's `machines`. Its real pages have a surprise of about 1.8 to 2.1
+# bits a letter; how far down can you bring a page of nonsense?
 
 
 # %% nbgrader={"grade": false, "grade_id": "11-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -556,13 +599,15 @@ def check_cheat(cheat):
     cut = [line.split() for line in page]
     assert min(map(len, cut)) >= 4, "each line has at least four words"
     words = corpus.split()
-    known = set(zip(words, words[1:]))
+    known, lines = set(zip(words, words[1:])), {" ".join(line.split()) for line in corpus.splitlines()}
     odd = [" ".join(pair) for line in cut for pair in zip(line, line[1:]) if pair not in known]
     assert not odd, f"a pair of words that stands nowhere in the plays: {odd[0]!r}"
     variety = distinct(" ".join(page).split()[:150], 2)
     assert variety > 0.95, f"the same pairs come again: distinct-2 of {variety:.2f}, real pages have more than 0.95"
     alike = self_bleu(list(page))
     assert alike < 15, f"the lines are like each other: self-BLEU of {alike:.1f}, real pages have less than 15"
+    whole = [line for line in map(" ".join, cut) if line in lines]
+    assert not whole, f"copied, a whole line: {whole[0]!r}"
     copied = longest_copy("\n".join(page), corpus)
     assert len(copied) < 25, f"copied, {len(copied)} letters: {copied!r}; a real page shares fewer than 25"
 
@@ -594,6 +639,13 @@ def _walked(seed, length=5):
 
 MISCONCEPTIONS = {
     "the parrot": (lambda corpus: _long(corpus)[40:70], "copied"),
+    "short lines": (
+        lambda corpus: sorted(
+            {line for line in corpus.splitlines() if len(line) < 22 and len(line.split()) > 3},
+            key=lambda line: line[::-1],
+        )[::9][:30],
+        "a whole line",
+    ),
     "the mixer": (
         lambda corpus: [
             " ".join(part)
@@ -615,9 +667,9 @@ ALTERNATIVES = {"another walk": _walked(1), "long lines": _walked(2, length=8)}
 #
 # *Chapter 11: [5 · People](../chapters/11_evaluation.ipynb#5-·-People)*
 #
-# Write (11.9) for any number of categories: `kappa(a, b)`, where `a` and `b` are the marks that two people gave to the same
-# N works, (N,), whole numbers. How often either gives each mark is counted from his own marks. The two do not both give
-# one single mark throughout.
+# Write (11.9) for any number of categories: `kappa(a, b)`, where `a` and `b` are the marks that two people gave to the
+# same N works, (N,), whole numbers. How often each of the two gives a mark is counted from that person's own marks.
+# Nobody asks for two people who both give one and the same mark throughout.
 
 
 # %% nbgrader={"grade": false, "grade_id": "11-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -643,17 +695,21 @@ def check_kappa(kappa):
     assert not math.isclose(got, (0.7 - chance) / chance), "divided by 1 - p_e, not by p_e"
     assert not math.isclose(got, (0.7 - 1 / 3) / (2 / 3)), "they do not give all marks equally often: count"
     both = 0.15**2 + 0.55**2 + 0.3**2
-    assert not math.isclose(got, (0.7 - both) / (1 - both)), "each has his own habits: do not throw their marks together"
+    assert not math.isclose(got, (0.7 - both) / (1 - both)), (
+        "each has habits of their own: do not throw their marks together"
+    )
     assert math.isclose(got, (0.7 - chance) / (1 - chance)), f"(0.7 - 0.38) / 0.62 is 0.516, not {got:.3f}"
     assert math.isclose(at([0, 1, 0, 1], [0, 1, 0, 1]), 1), "who always agree, though they need not, have 1"
     opposite = at([0, 1, 0, 1], [1, 0, 1, 0])
     assert opposite != 0, "less than chance is below 0"
     assert math.isclose(opposite, -1), f"who never agree, with half of either mark: -1, not {opposite:.3f}"
+    assert math.isclose(at([-1, 12, 7, 7], [-1, 12, 12, 7]), 7 / 11), "any whole number may be a mark"
     rare = at([1] + [0] * 19, [0] * 19 + [1])
     assert math.isclose(rare, -1 / 19), f"nine in ten alike, and yet below chance: -0.053, not {rare:.3f}"
 
 
 check_kappa(kappa)
+
 
 ### BEGIN HIDDEN TESTS
 def _beyond(chance, scale=lambda p_o, p_e: (p_o - p_e) / (1 - p_e)):
@@ -672,7 +728,9 @@ MISCONCEPTIONS = {
     "never below 0": (_beyond(_own, lambda p_o, p_e: max(0.0, (p_o - p_e) / (1 - p_e))), "below 0"),
 }
 ALTERNATIVES = {
-    "by a table": lambda a, b: _by_table(np.array([[np.sum((a == i) & (b == j)) for j in range(9)] for i in range(9)])),
+    "by a table": lambda a, b: _by_table(
+        np.array([[np.sum((a == i) & (b == j)) for j in np.union1d(a, b)] for i in np.union1d(a, b)])
+    ),
     "set": _beyond(_own),
 }
 
@@ -681,4 +739,6 @@ def _by_table(table):
     p = table / table.sum()
     chance = p.sum(1) @ p.sum(0)
     return (np.trace(p) - chance) / (1 - chance)
+
+
 ### END HIDDEN TESTS

@@ -93,7 +93,7 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
     """Density: how many of the real balls hold a fake, over k. Coverage: the part of the real balls that hold any.
 
     The balls are those of `precision_recall`, around the reals alone, so one odd fake cannot stretch a cloud (Naeem et
-    al. 2020, arXiv:2002.09797, eq. 3 and 4). Density may exceed 1: near 1 for fakes that are distributed as the reals.
+    al. 2020, arXiv:2002.09797). Density may exceed 1: near 1 for fakes that are distributed as the reals.
     real: (N, F), fake: (M, F). Raises ValueError as `precision_recall` does.
     """
     _clouds(real, fake, least=k + 1)
@@ -108,9 +108,9 @@ def _radii(x: Tensor, k: int) -> Tensor:
 def frechet_unlimited(real: Tensor, fake: Tensor, sizes: list[int], generator: torch.Generator) -> float:
     """What `frechet` would be of infinitely many fakes: a line through its values at several sizes, at 1 / size = 0.
 
-    Chong & Forsyth 2020, arXiv:1911.07023, section 3. sizes: how many of the fakes to draw each time, without
-    replacement. The real cloud stays whole, and with it the bias of its own size. Raises ValueError as `frechet` does,
-    and for fewer than two sizes or one beyond the number of fakes.
+    Chong & Forsyth 2020, arXiv:1911.07023. sizes: how many of the fakes to draw each time, without replacement. The
+    real cloud stays whole, and with it the bias of its own size. Raises ValueError as `frechet` does, and for fewer
+    than two sizes or one beyond the number of fakes.
     """
     if len(set(sizes)) < 2 or max(sizes) > len(fake):
         raise ValueError(f"give two or more different sizes, none above {len(fake)}: {sizes}")

@@ -8,7 +8,7 @@ import numpy as np
 def distinct(tokens: Sequence, n: int) -> float:
     """The number of different n-grams over that of all, in (0, 1]: "distinct-n" (Li et al. 2016, arXiv:1510.03055).
 
-    It falls with the length of the text, whoever wrote it: compare equal lengths only.
+    They divide by the number of tokens. It falls with the length of a text, whoever wrote it: compare equal lengths.
     Raises ValueError where there is no n-gram.
     """
     if n < 1 or len(tokens) < n:
@@ -33,7 +33,7 @@ def self_bleu(texts: Sequence[str], tokenize: str = "13a") -> float:
 
 
 def vendi(similarity: np.ndarray) -> float:
-    """How many works that are altogether unlike would be as various (Friedman & Dieng 2023, arXiv:2210.02410, eq. 2).
+    """How many works that are altogether unlike would be as various (Friedman & Dieng 2023, arXiv:2210.02410).
 
     similarity: (N, N), symmetric, positive semidefinite, with ones on its diagonal. The exponential of the entropy of
     the eigenvalues of similarity / N: 1 where all are alike, N where none is like another.
