@@ -199,7 +199,8 @@ def installer(torch):
         requirements.write_text(re.sub(r"(?m)^((?:torch|torchvision)==.*) \\\n(?: .*\n?)+", r"\1\n", "".join(kept)))
     if uv:
         backend = ["--torch-backend=cpu"] if torch == "cpu" else []
-        return [uv, "pip", "install", "--python", python(), "--no-deps"] + backend + ["-r", str(requirements)]
+        fixed = ["--no-deps", "--compile-bytecode"]  # as pip does: else each start of Python would compile torch again
+        return [uv, "pip", "install", "--python", python()] + fixed + backend + ["-r", str(requirements)]
     has_pip = subprocess.run([python(), "-c", "import pip"], capture_output=True).returncode == 0
     if not has_pip and subprocess.run([python(), "-m", "ensurepip"], capture_output=True).returncode:
         raise SetupError(
