@@ -18,6 +18,7 @@ def nats_per_token(model: nn.Module, ids: Tensor, window: int, side: Tensor | No
     if window < 2:
         raise ValueError(f"window must be at least 2 tokens, not {window}")
     total, counted = 0.0, 0
+    window = max(2, min(window, len(ids) - 1))  # a short text costs no more than itself
     step = window // 2
     starts = range(0, max(1, len(ids) - 1 - (window - step)), step)
     for batch in torch.tensor(starts).split(16):
