@@ -35,6 +35,13 @@ OTHERS = {
         "np.random.default_rng(1).uniform(-1, 1, (40, 2))",  # dots all over
         "np.eye(28, dtype=np.uint8) * 255",  # a whole image
     ],
+    "11": [
+        "[('The dog barks.', 'The hound is loud.', 'The dog is silent.')] * 3",
+        "[('秋水共长天一色。', '秋天的水和天空同色。', '秋水与长天不同色。'), ('a', 'b', 'c')]",
+        "(lambda folder: [tuple((__import__('PIL.Image').Image.fromarray(image).save(f'{folder}/{i}{j}.png') "
+        "or f'{folder}/{i}{j}.png') for j, image in enumerate(data.digits()[0][3 * i : 3 * i + 3])) "
+        "for i in range(4)])(__import__('tempfile').mkdtemp())",  # pictures
+    ],
 }
 TEMPLATE = ["[0, 0, 1]", "[1]"]
 

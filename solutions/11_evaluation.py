@@ -16,6 +16,8 @@ from scipy import stats
 from aigc import course, data
 from aigc.evaluate.variety import distinct, longest_copy, self_bleu
 
+plays = data.shakespeare("validation")  # two of them, for 11.6
+
 # %% [markdown]
 # ## 11.1 · verify · 15 min · ●●○○○ · BLEU of a whole text
 #
@@ -74,6 +76,8 @@ def check_bleu(bleu):
     assert math.isclose(two, right, abs_tol=1e-6), f"two sentences together: {right:.2f}, not {two:.2f}"
     crossed, right = at(both, theirs[::-1])  # 0
     assert math.isclose(crossed, right, abs_tol=1e-6), "its *own* reference counts, not another sentence's"
+    four, right = at(["red clouds over hills"], ["red clouds over hills"])
+    assert math.isclose(four, right, abs_tol=1e-6), f"the same four words: 100, not {four:.2f}"
     assert at(["red clouds over hills"], ["blue sea and sky"])[0] == 0, "nothing in common: 0"
     assert at(["red clouds"], ["red clouds at sea"])[0] == 0, "no run of three words at all: 0"
 
@@ -257,6 +261,9 @@ MISCONCEPTIONS = {
         "what is between",
     ),
 }
+EQUIVALENT = {
+    "slope, height = np.polyfit(2 / sizes, fids.mean(0), 1)": "the line is half as steep, and as high at 0",
+}
 ALTERNATIVES = {
     "normal equations": lambda sizes, fids: np.linalg.lstsq(
         np.stack([np.ones(len(sizes)), 1 / sizes], 1), fids.mean(0), rcond=None
@@ -281,7 +288,7 @@ print("your prediction:", guess_11_3)
 #
 # *Chapter 11: [5 · People](../chapters/11_evaluation.ipynb#5-·-People)*
 #
-# Build Bradley and Terry's ranking in two steps. `wins[i, j]` counts how often i was preferred to j.
+# Build Bradley and Terry's ranking in three steps. `wins[i, j]` counts how often i was preferred to j.
 #
 # First `strengths(wins)`: the maximum of the likelihood of (11.8), (K,), with mean 0, right to four digits. A simple
 # way: let $e^{s_i}$ be $w_i / \sum_j n_{ij} / (e^{s_i} + e^{s_j})$, where $w_i$ are the wins of i and $n_{ij}$ the
@@ -294,15 +301,10 @@ def strengths(wins):
     ### BEGIN SOLUTION
     games = wins + wins.T
     power = np.ones(len(wins))
-    for _ in range(10_000):
-        share = games / (power[:, None] + power[None, :])
-        np.fill_diagonal(share, 0)
-        fresh = wins.sum(1) / share.sum(1)
-        fresh = fresh / np.exp(np.log(fresh).mean())
-        moved = abs(np.log(fresh / power)).max()
-        power = fresh
-        if moved < 1e-9:
-            break
+    for _ in range(5000):
+        expected = games / (power[:, None] + power[None, :])
+        fresh = wins.sum(1) / expected.sum(1)
+        power = fresh / np.exp(np.log(fresh).mean())
     return np.log(power)
     ### END SOLUTION
 
@@ -359,6 +361,14 @@ MISCONCEPTIONS = {
     "two rounds": (_ranked(rounds=2), "nothing moves"),
     "share of games": (_ranked(share=True), "log 3 apart"),
 }
+EQUIVALENT = {
+    "for _ in range(5001):": "it stood still long before",
+    "for _ in range(4999):": "it stood still long before",
+    "fresh = wins.mean(1) / expected.sum(1)": "a factor that all have falls out in the next line",
+    "power = fresh / np.exp(np.log2(fresh).mean())": "the mean comes to 0 all the same, only later",
+    "fresh = wins.sum(1) / expected.sum(0)": "who met whom is symmetric",
+    "fresh = wins.sum(1) / expected.mean(1)": "a factor that all have falls out in the next line",
+}
 ALTERNATIVES = {
     "the library": lambda wins: bradley_terry(wins)[0],
     "many rounds": _ranked(),
@@ -380,7 +390,6 @@ def apart(wins, strengths, i, j):
     games = wins + wins.T
     chance = 1 / (1 + np.exp(strengths[None, :] - strengths[:, None]))
     bend = games * chance * (1 - chance)
-    np.fill_diagonal(bend, 0)
     covariance = np.linalg.pinv(np.diag(bend.sum(1)) - bend)
     variance = covariance[i, i] + covariance[j, j] - 2 * covariance[i, j]
     middle, reach = strengths[i] - strengths[j], 1.96 * math.sqrt(variance)
@@ -447,9 +456,83 @@ MISCONCEPTIONS = {
     "around zero": (lambda wins, s, i, j: _interval()(wins, s - s, i, j), "around the difference"),
     "as for equals": (_interval(bend=lambda p: 0.25), "1/30 + 1/10"),
 }
+EQUIVALENT = {
+    "chance = 1 / (1 + np.exp(strengths[:, None] - strengths[None, :]))": "p (1 - p) is the same for both of a pair",
+    "covariance = np.linalg.pinv(np.diag(bend.sum(0)) - bend)": "the matrix is symmetric",
+}
 ALTERNATIVES = {
     "one pinned": _interval(inverse=_pinned),
     "with ones": _interval(inverse=lambda H: np.linalg.inv(H + 1)),
+}
+### END HIDDEN TESTS
+
+
+# %% [markdown]
+# Last, `undecided(wins)`: a list of all pairs (i, j), i < j, in order, of which 95 % cannot tell who is better.
+
+
+# %% nbgrader={"grade": false, "grade_id": "11-4-c", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def undecided(wins):
+    ### BEGIN SOLUTION
+    s = strengths(wins)
+    found = []
+    for i in range(len(wins)):
+        for j in range(i + 1, len(wins)):
+            low, high = apart(wins, s, i, j)
+            if low < 0 < high:
+                found.append((i, j))
+    return found
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "11-4-c-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# Run this cell: it checks your answer.
+@course.hints
+def check_undecided(undecided):
+    def at(wins):
+        got = course.attempt(undecided, np.array(wins, dtype=float))
+        pairs = isinstance(got, (list, tuple)) and all(np.shape(pair) == (2,) for pair in got)
+        assert pairs, "a list of pairs (i, j)"
+        return [(int(i), int(j)) for i, j in got]
+
+    wins = [[0, 9, 5, 9], [21, 0, 13, 20], [25, 17, 0, 20], [21, 10, 10, 0]]
+    got = at(wins)
+    assert sorted(got) != [(0, 1), (0, 2), (0, 3), (2, 3)], "these are the pairs that *are* decided"
+    assert not {(2, 1), (3, 1)} & set(got), "i < j: each pair once"
+    assert (0, 3) not in got, (
+        "two intervals may overlap, and the difference be sure: use the interval of the difference"
+    )
+    assert got == [(1, 2), (1, 3)], f"of four machines nobody knows about (1, 2) and (1, 3), in this order, not {got}"
+    assert at([[0, 30], [10, 0]]) == [], "30 to 10 is decided"
+    assert at([[0, 21], [19, 0]]) == [(0, 1)], "21 to 19 is not"
+
+
+check_undecided(undecided)
+
+
+### BEGIN HIDDEN TESTS
+def _pairs(keep):
+    def answer(wins):
+        s, C = bradley_terry(wins)
+        return [(i, j) for i in range(len(wins)) for j in range(len(wins)) if keep(s, C, i, j)]
+
+    return answer
+
+
+_sure = lambda s, C, i, j: abs(s[i] - s[j]) > 1.96 * math.sqrt(C[i, i] + C[j, j] - 2 * C[i, j])
+MISCONCEPTIONS = {
+    "decided": (_pairs(lambda s, C, i, j: i < j and _sure(s, C, i, j)), "*are* decided"),
+    "twice": (_pairs(lambda s, C, i, j: i != j and not _sure(s, C, i, j)), "each pair once"),
+    "overlap": (
+        _pairs(lambda s, C, i, j: i < j and abs(s[i] - s[j]) < 1.96 * (C[i, i] ** 0.5 + C[j, j] ** 0.5)),
+        "may overlap",
+    ),
+    "neighbours": (_pairs(lambda s, C, i, j: j == i + 1 and not _sure(s, C, i, j)), "nobody knows"),
+    "a number": (lambda wins: len(_pairs(lambda s, C, i, j: i < j and not _sure(s, C, i, j))(wins)), "list of pairs"),
+}
+ALTERNATIVES = {"by the library": _pairs(lambda s, C, i, j: i < j and not _sure(s, C, i, j))}
+EQUIVALENT = {
+    "for j in range(i + 0, len(wins)):": "of a machine and itself the interval is from 0 to 0, and so not below 0",
 }
 ### END HIDDEN TESTS
 
@@ -559,7 +642,7 @@ ALTERNATIVES = {
 #
 # *Chapter 11: [4 · Variety and copying](../chapters/11_evaluation.ipynb#4-·-Variety-and-copying)*
 #
-# Write `cheat(corpus)`, where `corpus` is the text of two plays: a list of thirty lines that say nothing, and at which
+# Write `cheat(corpus)`, where `corpus` is the text of two plays, `plays` of the first cell: a list of thirty lines that say nothing, and at which
 # no measure takes offence. Each line has at least four words, and two words that stand side by side in a line stand so
 # somewhere in the corpus, too, perhaps over the end of a line. distinct-2 of the first 150 words is above 0.95,
 # self-BLEU of the lines below 15, no line is one of the corpus, and the longest copy of the page, its lines joined by
@@ -592,14 +675,13 @@ def cheat(corpus):
 # Run this cell: it checks your answer.
 @course.hints
 def check_cheat(cheat):
-    corpus = data.shakespeare("validation")
-    page = course.attempt(cheat, corpus)
+    page = course.attempt(cheat, plays)
     assert isinstance(page, (list, tuple)) and all(isinstance(line, str) for line in page), "a list of lines, strings"
     assert len(page) == 30, f"thirty lines, not {len(page)}"
     cut = [line.split() for line in page]
     assert min(map(len, cut)) >= 4, "each line has at least four words"
-    words = corpus.split()
-    known, lines = set(zip(words, words[1:])), {" ".join(line.split()) for line in corpus.splitlines()}
+    words = plays.split()
+    known, lines = set(zip(words, words[1:])), {" ".join(line.split()) for line in plays.splitlines()}
     odd = [" ".join(pair) for line in cut for pair in zip(line, line[1:]) if pair not in known]
     assert not odd, f"a pair of words that stands nowhere in the plays: {odd[0]!r}"
     variety = distinct(" ".join(page).split()[:150], 2)
@@ -608,7 +690,7 @@ def check_cheat(cheat):
     assert alike < 15, f"the lines are like each other: self-BLEU of {alike:.1f}, real pages have less than 15"
     whole = [line for line in map(" ".join, cut) if line in lines]
     assert not whole, f"copied, a whole line: {whole[0]!r}"
-    copied = longest_copy("\n".join(page), corpus)
+    copied = longest_copy("\n".join(page), plays)
     assert len(copied) < 25, f"copied, {len(copied)} letters: {copied!r}; a real page shares fewer than 25"
 
 
