@@ -21,9 +21,9 @@
 #
 # ## What you need
 #
-# Chapter 01: the KL divergence, cross-entropy. Chapter 03: nats and tokens. Chapter 08: FID, precision and recall, met
-# there in one table, and taken apart here. From statistics: a mean, a standard deviation, and that a 95 % interval is
-# one that holds the truth in 95 of 100 repetitions.
+# Chapter 01: cross-entropy. Chapter 03: nats and tokens. Chapter 08: FID, precision and recall, met there in one table,
+# and taken apart here. Chapter 09: Wilson's interval of a share. From statistics: a mean, a standard deviation, and
+# that a 95 % interval is one that holds the truth in 95 of 100 repetitions.
 
 # %%
 import math
@@ -799,7 +799,7 @@ assert seen["mixer"]["surprise"] > max(high["surprise"], seen["model"]["surprise
 # *How many people have to be asked?* More than one thinks, and it can be computed before the first is asked. The surest
 # question is the smallest: two works side by side, *which is better?* Marks from 1 to 5 mean something else to
 # everybody; a choice between two does not. Mix the order, hide who made what, never choose the examples. An interval
-# for a share is *Wilson's*, which holds near 0 and 1, where mean ± 1.96 standard errors does not.
+# for a share is *Wilson's* (chapter 09), which holds near 0 and 1, where mean ± 1.96 standard errors does not.
 #
 # Say that machine A is truly preferred in 60 of a hundred pairs. With $n$ judgements the share that we find has a
 # standard deviation of about $\sqrt{p(1-p)/n}$. To tell $p$ from a coin in 80 of a hundred such studies, with a test at
@@ -829,10 +829,13 @@ for p in (0.6, 0.7):
     enough, thirty = power(p, n), power(p, 30)
     print(f"{p:.0%} prefer A: ask {n}, found in {enough:.0%} of the studies; ask 30: {thirty:.0%}")
     assert abs(enough - 0.8) < 0.05 and thirty < 0.65
+print("chapter 09's blind listening, eight clips of ten named rightly: {:.0%} to {:.0%}".format(*wilson(8, 10)))
+assert wilson(8, 10)[0] < 0.5
 
 # %% [markdown]
 # *Answer 8.* In fewer than one study of five. The other four studies report *no significant difference*, which is then
-# read as *no difference*.
+# read as *no difference*. Chapter 09's listening test is such a study, of one person: whoever names eight of its ten
+# clips rightly cannot yet say that he hears who wrote them.
 #
 # ### Twelve people are not 240 judgements
 #
