@@ -51,6 +51,13 @@ def test_every_token_but_the_first_is_counted_once(length, window):
     assert nats_per_token(Chain(TABLE), ids, window) == pytest.approx(by_hand)
 
 
+def test_a_short_text_costs_no_more_than_itself():
+    shapes = []
+    model = lambda ids, side: shapes.append(tuple(ids.shape)) or torch.zeros(*ids.shape, 3)
+    assert nats_per_token(model, torch.tensor([0, 1, 2, 0, 1]), 64) == pytest.approx(math.log(3))
+    assert shapes == [(1, 4)]
+
+
 def test_each_token_is_predicted_from_at_least_half_a_window():
     torch.manual_seed(0)
     model = GPT(Config(vocab=5, context=8, layers=1, heads=1, width=14)).eval()
