@@ -292,7 +292,7 @@ def bleu(candidates: list[str], references: list[str]) -> float:
     for n in range(1, 5):
         grams = lambda words, n=n: Counter(zip(*(words[i:] for i in range(n))))
         hits = sum((grams(a) & grams(b)).total() for a, b in pairs)  # no more often than the reference has it
-        precisions.append(hits / max(1, sum(max(len(a) - n + 1, 0) for a, _ in pairs)))
+        precisions.append(hits / max(1, sum(grams(a).total() for a, _ in pairs)))
     return 100 * math.exp(min(0, 1 - r / c)) * math.prod(precisions) ** (1 / 4)  # (11.3)
 
 
@@ -305,7 +305,8 @@ print(f"{bleu(two[:1], their[:1]):.1f}, both sentences {bleu(two, their):.1f}")
 for many in (1, 2):
     assert math.isclose(bleu(two[:many], their[:many]), plain.corpus_score(two[:many], [their[:many]]).score)
 half = [1.0, 4 / 5, 2 / 4, 1 / 3]
-print(f"with the exponents 1/2, 1/4, ...: {84.6 * math.prod(p**0.5 ** (n + 1) for n, p in enumerate(half)):.1f}")
+by_book = 100 * math.exp(1 - 7 / 6) * math.prod(p**0.5 ** (n + 1) for n, p in enumerate(half))
+print(f"with the exponents 1/2, 1/4, ...: {by_book:.1f}")
 
 # %% [markdown]
 # Equal to the digit. (The last line is a well-known book's BLEU, which weighs the four by $1/2^n$: Zhang et al. 2023,
@@ -445,11 +446,12 @@ if pictures:  # all of them, or none of them
     MEASURES = {"64 x 64": alike(64), "8 x 8": alike(8)}  # as in the next section: what do the features see?
 
 # %% tags=["mine"]
-right, means = {}, {}
+prefers_same, right, means = {}, {}, {}
 print(f"{'':<9}{'same':>6}{'opposite':>10}{'right':>8}   95 % interval")
 for name, measure in MEASURES.items():
     scores = np.array([[measure(said, same), measure(said, opposite)] for said, same, opposite in triples])
-    right[name], means[name] = int((scores[:, 0] > scores[:, 1]).sum()), scores.mean(0)
+    prefers_same[name] = scores[:, 0] > scores[:, 1]
+    right[name], means[name] = prefers_same[name].sum(), scores.mean(0)
     low, high = wilson(right[name], len(triples))
     same, opposite = means[name]
     print(f"{name:<9}{same:6.0f}{opposite:10.0f}{right[name]:4} of {len(triples):<4}{low:4.0%} to {high:.0%}")
@@ -658,12 +660,12 @@ assert all(a > b for a, b in zip(biased[1:], biased[2:])) and abs(unlimited) < b
 
 # %% [markdown]
 # Never compare FIDs of different numbers of pictures: nothing is better about two thousand of these digits than about
-# two hundred, and their FID is a fifth. The published FID has 2,048 features, ours 64. What would 512 pictures say
-# there? A covariance of 512 points has 511 directions; of the other 1,537 it knows nothing. With $A$ and $B$ the
-# centred clouds over $\sqrt{N-1}$, the trace of $(C_1 C_2)^{1/2}$ is the sum of the singular values of $A B^\top$, a
-# small matrix, so that we need not compute in 2,048 dimensions at all. Three fakes, against a standard Gaussian: the
-# same; one that is moved by 0.1 in each direction; and one whose deviations are 0.9. The true distance of both others
-# is $2048 \cdot 0.1^2 = 20.5$:
+# two hundred, and their FID is several times smaller. The published FID has 2,048 features, ours 64. What would 512
+# pictures say there? A covariance of 512 points has 511 directions; of the other 1,537 it knows nothing. With $A$ and
+# $B$ the centred clouds over $\sqrt{N-1}$, the trace of $(C_1 C_2)^{1/2}$ is the sum of the singular values of $A
+# B^\top$, a small matrix, so that we need not compute in 2,048 dimensions at all. Three fakes, against a standard
+# Gaussian: the same; one that is moved by 0.1 in each direction; and one whose deviations are 0.9. The true distance of
+# both others is $2048 \cdot 0.1^2 = 20.5$:
 
 
 # %%
@@ -699,9 +701,10 @@ assert max(few["narrower by 0.1"]) < min(few["the same"])  # further from the tr
 tiny = lambda images: torch.tensor(images.reshape(-1, 7, 4, 7, 4).mean((2, 4)).reshape(-1, 49))
 worse = {}
 for name, view in (("judge", features), ("7 x 7", tiny)):
-    base = np.mean([frechet(view(digits[real]), view(digits[some(rest, 1000)])) for _ in range(3)])
+    those = view(digits[real])
+    base = np.mean([frechet(those, view(digits[some(rest, 1000)])) for _ in range(3)])
     for disease in ("blurred", "wrong mix"):
-        worse[name, disease] = frechet(view(digits[real]), view(sick[disease])) / base
+        worse[name, disease] = frechet(those, view(sick[disease])) / base
         print(f"{name:<6} {disease:<10} {worse[name, disease]:3.0f} floors")
 assert worse["judge", "blurred"] > worse["judge", "wrong mix"]
 assert worse["7 x 7", "blurred"] < worse["7 x 7", "wrong mix"]
@@ -780,16 +783,17 @@ same = seen["stammerer"]
 assert same["Vendi"] < 1.01 and same["self-BLEU"] > 99.9 and same["distinct-2"] < 0.2
 assert seen["parrot"]["copy"] > 35 > max(high["copy"], seen["model"]["copy"], seen["mixer"]["copy"])
 assert same["surprise"] < low["surprise"] - 0.5
-assert seen["mixer"]["surprise"] > max(high["surprise"], seen["model"]["surprise"])
+assert seen["mixer"]["surprise"] > max(high["surprise"], seen["model"]["surprise"], seen["parrot"]["surprise"])
 
 # %% [markdown]
 # *Answer 7.* One cannot tell: nearly all pairs are different on every page but the stammerer's, and by each of the
 # three the parrot and the mixer are about as various as Shakespeare. Three measures of variety agree, and all three see
 # one liar of three, the stammerer. The parrot is caught by the longest copy alone: a page that nobody has copied shares
 # fifteen or twenty letters with other plays, and the parrot's page shares whole lines, as the stammerer's does. The
-# mixer is caught by surprise alone; the honest model is more surprising than Shakespeare, too, but by much less. And
-# mind the stammerer's surprise: it is the *lowest* of all. By surprise alone the stammerer would win, by variety the
-# parrot is as good as any, and by novelty so is the mixer.
+# mixer is caught by surprise alone. (The honest model may be more surprising than Shakespeare, too, and so may the
+# parrot, whose lines do not belong together; but by less.) And mind the stammerer's surprise: it is the *lowest* of
+# all. By surprise alone the stammerer would win, by variety the parrot is as good as any, and by novelty so is the
+# mixer.
 #
 # That is the method of this chapter. Before you trust a measure, build somebody who cheats it; and put beside it a
 # measure that this one cannot cheat.
@@ -923,11 +927,11 @@ assert 0.6 < vote < 0.82 and weighed > vote + 0.05 and confusion[6, 0, 0] < 0.3
 
 # %%
 strength = np.array([0.8, 0.1, -0.1, -0.8])
-chance = 1 / (1 + np.exp(strength[None, :] - strength[:, None]))
-upper = np.triu(rng.binomial(40, chance), 1)
+beats = lambda s: 1 / (1 + np.exp(s[None, :] - s[:, None]))  # (11.8), of each pair
+upper = np.triu(rng.binomial(40, beats(strength)), 1)
 wins = upper + np.tril(40 - upper.T, -1)  # forty judgements of each pair
 ranked, covariance = bradley_terry(wins)
-expected = (wins + wins.T) * (1 / (1 + np.exp(ranked[None, :] - ranked[:, None])))
+expected = (wins + wins.T) * beats(ranked)
 assert np.allclose(expected.sum(1) - expected.diagonal(), wins.sum(1))  # the maximum: won as often as expected
 width = 1.96 * np.sqrt(np.diag(covariance))
 fig, ax = plt.subplots(figsize=(6.4, 2.4))
@@ -1031,9 +1035,8 @@ if FILE.exists():
         people = np.array([row["choice"] == "A" for row in rows])
 print("judged by", "somebody simulated" if people is stored else "you")
 agreement, again = {}, mixed.integers(len(triples), size=(1000, len(triples)))
-for name, measure in MEASURES.items():
-    prefers_same = np.array([measure(said, same) > measure(said, other) for said, same, other in triples])
-    says_first = np.where(prefers_same, first_is_same, ~first_is_same)
+for name in MEASURES:
+    says_first = np.where(prefers_same[name], first_is_same, ~first_is_same)
     low, high = np.quantile([kappa(people[at], says_first[at]) for at in again], (0.025, 0.975))
     agreement[name] = kappa(people, says_first)
     print(f"{name:<8} kappa {agreement[name]:5.2f}   95 %: {low:5.2f} to {high:5.2f}")
