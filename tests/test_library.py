@@ -1,4 +1,4 @@
-"""The shape of the library: data -> codecs -> models -> train -> sample -> evaluate -> show, and under 4,500 lines."""
+"""The shape of the library: data -> codecs -> models -> train -> sample -> evaluate -> show, and under 5,000 lines."""
 
 import ast
 
@@ -99,7 +99,7 @@ def test_the_map_of_the_library_is_complete():
 
 def test_the_library_stays_small():
     lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
-    assert sum(lines.values()) <= 4500, (
-        f"{sum(lines.values())} lines of 4,500: what is used once belongs into a chapter"
+    assert sum(lines.values()) <= 5000, (
+        f"{sum(lines.values())} lines of 5,000: what is used once belongs into a chapter"
     )
     assert max(lines.values()) <= 350, f"{max(lines, key=lines.get)} is longer than 350 lines: one idea a file"

@@ -84,3 +84,20 @@ def test_impossible_ones_are_refused(model):
             Config(**{wrong: 0})
     with pytest.raises(ValueError, match="28, 28"):
         model.encode(torch.zeros(2, 1, 14, 14).double(), torch.tensor([0, 1]))
+
+
+def test_gradients_are_those_of_finite_differences():
+    """Through the dice, too: the same draws at both ends of a difference."""
+    torch.manual_seed(1)
+    model, x, y = VAE(SMALL).double(), torch.rand(3, 1, 28, 28).double() * 2 - 1, torch.arange(3)
+    vae.loss(model, x, y, dice()).backward()
+    for weight in (model.log_sigma, model.narrow.bias, model.widen.weight):
+        flat, found = weight.data.view(-1), []
+        for place in range(min(4, flat.numel())):
+            ends = []
+            for step in (1e-5, -2e-5):
+                flat[place] += step
+                ends.append(vae.loss(model, x, y, dice()).item())
+            flat[place] += 1e-5
+            found.append((ends[0] - ends[1]) / 2e-5)
+        assert torch.tensor(found).double().allclose(weight.grad.view(-1)[:4], rtol=1e-4, atol=1e-4)

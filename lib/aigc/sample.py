@@ -1,7 +1,8 @@
-"""Drawing from a trained model: the next token, whole sequences, chorales, and images along an ODE."""
+"""Drawing from a trained model: the next token, whole sequences, chorales, and what diffusion makes of noise."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from .attention import Cache
 from .codecs import notes
+from .models.diffusion import Path, mix
 from .models.flow import NO_LABEL
 
 
@@ -229,21 +231,85 @@ def no_parallels(before: Tensor, now: dict[int, Tensor], voice: int) -> Tensor:
 
 
 @torch.inference_mode()
-def ode(velocity: Callable[[Tensor, Tensor], Tensor], noise: Tensor, steps: int) -> Tensor:
-    """Follow dx/dt = velocity(x, t) from the noise at t = 1 to the data at t = 0, in equal steps of Heun's method.
+def ode(
+    velocity: Callable[[Tensor, Tensor], Tensor], noise: Tensor, steps: int | Sequence[float], order: int = 2
+) -> Tensor:
+    """Follow dx/dt = velocity(x, t) from the noise at t = 1 to the data at t = 0, by Heun's method, or Euler's.
 
-    velocity: maps (B, ...) and times (B,) to (B, ...). Two calls a step, one in the last: 2 * steps - 1 in all.
-    Returns (B, ...). Raises ValueError if steps < 1.
+    velocity: maps (B, ...) and times (B,) to (B, ...). steps: how many equal ones, or the times themselves. order: 2 is
+    Heun's method, with two calls a step but one where it ends at 0: 2 * steps - 1 in all; 1 is Euler's, with one.
+    Returns (B, ...). Raises ValueError if steps < 1, and for another order.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, not {steps}")
-    x, times = noise, torch.linspace(1, 0, steps + 1).tolist()
-    for now, then in zip(times, times[1:]):
-        here = velocity(x, torch.full((len(x),), now, device=x.device))
-        if then > 0:
-            there = velocity(x + (then - now) * here, torch.full((len(x),), then, device=x.device))
+    if order not in (1, 2):
+        raise ValueError(f"order must be 1 (Euler) or 2 (Heun), not {order}")
+    x = noise
+    for now, then in _pairs(steps):
+        here = velocity(x, torch.full((len(x),), now, device=x.device, dtype=x.dtype))
+        if order == 2 and then > 0:
+            there = velocity(x + (then - now) * here, torch.full((len(x),), then, device=x.device, dtype=x.dtype))
             here = (here + there) / 2
         x = x + (then - now) * here
+    return x
+
+
+def _pairs(steps: int | Sequence[float]) -> Iterator[tuple[float, float]]:
+    times = torch.linspace(1, 0, max(steps, 0) + 1).tolist() if isinstance(steps, int) else [*map(float, steps)]
+    if len(times) < 2 or any(not 0 <= time <= 1 for time in times):
+        raise ValueError(f"steps must be at least 1, or two times or more in [0, 1], not {steps}")
+    return pairwise(times)
+
+
+@torch.inference_mode()
+def ddim(
+    clean: Callable[[Tensor, Tensor], Tensor],
+    noise: Tensor,
+    steps: int | Sequence[float],
+    path: Path,
+    eta: float = 0.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Back from the noise by guessing the data, and going as far as the next time (Song et al. 2021, arXiv:2010.02502).
+
+    clean: maps (B, ...) and times (B,) to E[x0 | x_t]. steps: how many equal ones from t = 1 to 0, or the falling times
+    themselves. eta: the part of the noise that is drawn anew in each step, by a generator of the CPU (eq. 16). 0 is
+    DDIM, where nothing is; 1 is ancestral sampling (Ho et al. 2020, eq. 6 and 7), the way back of a chain of these
+    times. One call a step. Nothing is drawn in a step to t = 0. Returns (B, ...). Raises ValueError if steps < 1, for
+    eta outside 0 .. 1 and for times that do not fall.
+    """
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta must lie in 0 (DDIM) .. 1 (ancestral), not {eta}")
+    x = noise
+    for now, then in _pairs(steps):
+        if not then < now:
+            raise ValueError(f"times fall from the noise at 1 to the data at 0, not from {now} to {then}")
+        t = torch.full((len(x),), now, device=x.device, dtype=x.dtype)
+        (a, b, *_), (next_a, next_b, *_) = mix(path, t, x), mix(path, torch.full_like(t, then), x)
+        guess = clean(x, t)
+        kept = a * next_b / (next_a * b)  # how much of the noise at `then` is known from that at `now`
+        fresh = eta * next_b * (1 - kept.square()).clamp(min=0).sqrt()
+        x = (
+            next_a * guess
+            + (next_b.square() - fresh.square()).clamp(min=0).sqrt() * (x - a * guess) / b
+            + (fresh * torch.randn(x.shape, generator=generator).to(x) if eta else 0)
+        )
+    return x
+
+
+@torch.inference_mode()
+def langevin(
+    score: Callable[[Tensor], Tensor], start: Tensor, steps: int, size: float, generator: Generator | None = None
+) -> Tensor:
+    """Uphill on log p and jostled: x + size / 2 * score(x) + sqrt(size) * noise (Song & Ermon 2019, arXiv:1907.05600,
+    eq. 4). After many steps x is drawn nearly from p, the more nearly the smaller they are.
+
+    score: maps (B, ...) to the slope of log p there. One call a step. generator: of the CPU. Returns (B, ...). Raises
+    ValueError if steps < 1 or size is not positive.
+    """
+    if steps < 1 or not 0 < size < math.inf:
+        raise ValueError(f"steps must be at least 1 and size positive, not {steps} and {size}")
+    x = start
+    for _ in range(steps):
+        x = x + size / 2 * score(x) + math.sqrt(size) * torch.randn(x.shape, generator=generator).to(x)
     return x
 
 

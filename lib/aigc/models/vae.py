@@ -70,7 +70,7 @@ def kl(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def reconstruction(x: Tensor, middle: Tensor, log_sigma: Tensor) -> Tensor:
-    """log N(x; middle, sigma^2), summed over the pixels, in nats. x, middle: (B, 1, H, W). Returns (B,)."""
+    """log N(x; middle, sigma^2), summed over the pixels, in nats. x, middle: (B, ...). Returns (B,)."""
     surprise = 0.5 * ((x - middle) / log_sigma.exp()).square() + log_sigma + 0.5 * math.log(2 * math.pi)
     return -surprise.flatten(1).sum(1)
 
@@ -78,7 +78,8 @@ def reconstruction(x: Tensor, middle: Tensor, log_sigma: Tensor) -> Tensor:
 def elbo(model: VAE, x: Tensor, labels: Tensor, generator: Generator) -> Tensor:
     """A lower bound of log p(x | y), in nats, by one draw of z (Kingma & Welling 2014, eq. 10). Returns (B,).
 
-    x: (B, 1, 28, 28) in [-1, 1]; labels: (B,) int64. It is a density over pixels, and may lie above zero.
+    model: has encode, decode and log_sigma, as VAE has. x: what it encodes, (B, ...); labels: (B,) int64. It is a
+    density over pixels, and may lie above zero.
     """
     mu, logvar = model.encode(x, labels)
     z = mu + (logvar / 2).exp() * torch.randn(mu.shape, generator=generator).to(mu.device)
