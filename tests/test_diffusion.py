@@ -110,7 +110,7 @@ def test_the_mean_is_that_of_what_could_have_been_and_the_density_integrates_to_
     world = Mixture(
         torch.tensor([[-1.0], [0.5]]).double(), torch.tensor([0.2, 0.4]).double(), torch.tensor([0.3, 0.7]).double()
     )
-    x0, x = torch.linspace(-4, 4, 4001).double()[:, None], torch.tensor([[0.3], [-0.7]]).double()
+    x0, x = torch.linspace(-4, 4, 4001, dtype=torch.float64)[:, None], torch.tensor([[0.3], [-0.7]]).double()
     t, near = torch.full((4001,), 0.4, dtype=torch.float64), torch.zeros(4001).double()
     prior = world.log_density(x0, near, straight).exp()
     assert (prior.sum() * 0.002).item() == pytest.approx(1, abs=1e-6)
