@@ -36,7 +36,7 @@ from aigc.models import diffusion
 from aigc.models.diffusion import Mixture, ddpm, noised, readings, straight
 from aigc.train import Recipe, train
 
-device = course.start("05")
+course.start("05")
 show.style()
 torch.set_num_threads(1)  # with nets and worlds as small as these, two cores wait for each other
 
@@ -310,3 +310,434 @@ show.figure(
 #
 # One thing was left out: our bounds were calculated without dice. A real decoder is a network, and the mean over $q$ in
 # (5.2) has no formula. It has to be drawn, and then we need the slope of a mean of something random.
+#
+# ## 2 · Learning through dice
+#
+# *How do you find the slope of something that is drawn?* A decoder wants to know how the mean of some $f(z)$ changes
+# when $q$ moves. But $z$ is drawn from $q$: a die has been thrown between the knob and the result, and one cannot
+# differentiate a die. There are two ways around it. Let $z \sim N(\mu, s^2)$.
+#
+# **Move the numbers.** Write $z = \mu + s\,\varepsilon$ with $\varepsilon \sim N(0, 1)$: the die is thrown elsewhere, and
+# $\mu$ only shifts what came out. This is **reparameterisation** (重参数化; Kingma & Welling 2014), and what `vae.elbo`
+# does. **Move the chances.** Keep the numbers that came out, and ask how much more probable they become when $\mu$ moves:
+# the **score function** (得分函数; Williams 1992).
+#
+# $$\frac{d}{d\mu}\, \mathbb{E} f(z) = \mathbb{E}\, f'(\mu + s\,\varepsilon)
+# = \mathbb{E}\left[ f(z)\, \frac{d \log q(z)}{d \mu} \right] = \mathbb{E}\left[ f(z)\, \frac{z - \mu}{s^2} \right]
+# \tag{5.4}$$
+#
+# These are `by_numbers` and `by_chances`, below. *Pencil: $f(z) = z^2$. The mean of $f$ is $\mu^2 + s^2$, so the slope
+# is $2\mu$. And the two estimates? The first is $2z$. The second is $z^2 (z - \mu) / s^2$; put $z = \mu + s\,
+# \varepsilon$, and of its mean only $2\mu\, \mathbb{E}\, \varepsilon^2 = 2\mu$ is left.* Both are right. But how
+# steady are they?
+#
+# A model has many numbers at once. Let $f$ be the sum of $d$ squares; we ask for the slope in the first $\mu$ only, which
+# the other $d - 1$ do not touch.
+#
+# *Predict 3.* $d = 100$, $\mu = 1$, $s = 1/2$. How many draws of the second kind are as good as one of the first: ten,
+# a thousand, more than ten thousand?
+
+
+# %%
+MU, S = 1.0, 0.5
+
+
+def by_numbers(eps: torch.Tensor) -> torch.Tensor:
+    """(5.4): f' at each draw, for the first coordinate. eps: (N, d). Returns (N,)."""
+    mu = torch.full_like(eps, MU, requires_grad=True)
+    f = (mu + S * eps).square().sum(1)
+    return torch.autograd.grad(f.sum(), mu)[0][:, 0]
+
+
+def by_chances(eps: torch.Tensor, baseline: float = 0.0) -> torch.Tensor:
+    """(5.4): f itself, by how much more probable its draw becomes. A constant may be taken off f."""
+    f = (MU + S * eps).square().sum(1)
+    return (f - baseline) * eps[:, 0] / S
+
+
+dims, variance = [1, 3, 10, 30, 100], {}
+for d in dims:
+    eps = torch.randn(100_000, d, generator=dice(d))
+    mean_f = d * (MU**2 + S**2)
+    ways = {"numbers": by_numbers(eps), "chances": by_chances(eps), "less a mean": by_chances(eps, mean_f)}
+    for name, slope in ways.items():
+        variance.setdefault(name, []).append(slope.var().item())
+        assert abs(slope.mean() - 2 * MU) < 5 * slope.std() / math.sqrt(len(eps))  # the exact slope
+
+# %% [markdown]
+# All three are unbiased. Their variance can be calculated, for moments of a normal number are known: $\mathbb{E}\,
+# \varepsilon^2 = 1$, $\mathbb{E}\, \varepsilon^4 = 3$, $\mathbb{E}\, \varepsilon^6 = 15$. With $m = \mu^2 + s^2$, the mean
+# of one square, and $V = 4\mu^2 s^2 + 2 s^4$, its variance,
+#
+# $$\text{numbers: } 4 s^2, \qquad \text{chances: } \frac{A - 2 B c + c^2 + (d - 1) V}{s^2} - 4 \mu^2,
+# \quad c = b - (d - 1)\, m \tag{5.5}$$
+#
+# where $A = \mu^4 + 18 \mu^2 s^2 + 15 s^4$ and $B = \mu^2 + 3 s^2$ are the means of $z_1^4 \varepsilon_1^2$ and $z_1^2
+# \varepsilon_1^2$, and $b$ is the constant that was taken off. It is `spread`.
+
+
+# %%
+def spread(d: np.ndarray, b: np.ndarray) -> np.ndarray:
+    m, V = MU**2 + S**2, 4 * MU**2 * S**2 + 2 * S**4
+    A, B, c = MU**4 + 18 * MU**2 * S**2 + 15 * S**4, MU**2 + 3 * S**2, b - (d - 1) * m
+    return (A - 2 * B * c + c**2 + (d - 1) * V) / S**2 - 4 * MU**2
+
+
+d = np.array(dims)
+formula = {"numbers": np.full(5, 4 * S**2), "chances": spread(d, 0 * d), "less a mean": spread(d, d * (MU**2 + S**2))}
+fig, ax = plt.subplots()
+for color, marker, (name, measured) in zip((show.WATER, show.SUNSET, show.INK), "os^", variance.items()):
+    ax.loglog(d, formula[name], "--", color=show.DUSK, lw=1)
+    ax.loglog(d, measured, marker, color=color, label=name)
+    assert np.allclose(measured, formula[name], rtol=0.1), name  # (5.5)
+ax.set(xlabel="numbers in z", ylabel="variance of the slope")
+ax.legend()
+show.figure(
+    fig,
+    alt="The variance by numbers is flat. By chances it grows as the square of the size of z; less a mean, in proportion "
+    "to it. Measured dots lie on dashed formulas.",
+)
+print(f"100 numbers: {formula['chances'][-1]:,.0f} against {formula['numbers'][-1]:.0f}")
+assert formula["chances"][-1] > 50_000 and formula["less a mean"][-1] < formula["chances"][-1] / 100
+
+# %% [markdown]
+# *Answer 3.* More than sixty thousand. The first way looks at the *slope* of $f$ in one direction. The second sees only
+# its *value*, to which a hundred numbers have contributed, and has to find out from many draws which one it was; most of
+# the value is not even news, so to take off its mean helps a hundredfold. (5.5) says both: $c^2$ grows as
+# $d^2$, and $b$ can remove it.
+#
+# Is the second way good for nothing? It is the only one where $z$ cannot be moved a little: for section 1's two coins,
+# for words, for whether a listener liked it. There is no slope between coin A and coin B. This is how language models
+# are trained on human judgement, and why so much art goes into the baseline.
+#
+# A VAE has a $z$ that can be moved, and its gradient is steady. Its trouble was the encoder: it has to *guess* the
+# hidden cause, with a bell. Now we take the guessing away.
+#
+# ## 3 · Noise as a teacher
+#
+# *What can be known about a thing of which only noise is left?* Take a number $x_0$, shrink it a little, add a little
+# noise, and again. Each step keeps $\sqrt{1 - \beta}$ of what is there and adds $\sqrt{\beta}$ of fresh noise, so that a
+# variance of 1 stays 1 (Ho et al. 2020).
+#
+# *Pencil: two steps with $\beta = 0.36$. Of $x_0$ is left $0.8 \cdot 0.8 = 0.64$. The first noise was shrunk to $0.8
+# \cdot 0.6 = 0.48$, and the second adds 0.6. Two independent noises make one, of deviation $\sqrt{0.48^2 + 0.6^2} =
+# 0.768$. And $0.64^2 + 0.768^2 = 1$.* So however many the steps, one may jump:
+#
+# $$x_t = a(t)\, x_0 + b(t)\, \varepsilon, \qquad \varepsilon \sim N(0, I) \tag{5.6}$$
+#
+# This is `diffusion.noised`; time goes from the data, $t = 0$, to the noise, $t = 1$. `diffusion.ddpm` has the $a$ and $b$
+# of Ho and others; in their letters $a = \sqrt{\bar\alpha}$, the root of a product. We take their thousand
+# steps one by one, for twenty thousand coins that show $-1$ or $1$.
+
+# %%
+beta = torch.linspace(1e-4, 0.02, 1000)  # Ho et al. 2020, section 4
+start = (torch.rand(20_000, generator=dice(5)) < 0.5).float() * 2 - 1
+xs, g = [start], dice(6)
+for rate in beta:
+    xs.append((1 - rate).sqrt() * xs[-1] + rate.sqrt() * torch.randn(20_000, generator=g))
+for k in (100, 300, 1000):
+    a, b, *_ = ddpm(torch.tensor(k / 1000))
+    kept = (xs[k] * start).mean()  # what is left of x0
+    rest = (xs[k] - kept * start).std()
+    print(f"step {k:4}: the formula says a = {a:.2f}, b = {b:.2f}")
+    assert abs(kept - a) < 0.03 and abs(rest - b) < 0.02  # (5.6)
+assert math.isclose(0.8 * 0.8, 0.64) and math.isclose(0.48**2 + 0.6**2, 1 - 0.64**2)  # as by hand
+
+# %% [markdown]
+# Now play the game. Somebody shows you one noised coin, $x_t = 0.1$ at a time when $a = 0.6$ and $b = 0.8$, and asks
+# what it was. You are paid by the squared error, so you had better say neither $-1$ nor 1. The best answer to a squared
+# error is always the mean of what could have been, $\mathbb{E}[x_0 \mid x_t]$: for any answer $f$,
+#
+# $$\mathbb{E}\,(f - x_0)^2 = \mathbb{E}\,\big(f - \mathbb{E}[x_0 \mid x_t]\big)^2 + \text{what nobody can know} \tag{5.7}$$
+#
+# *Pencil.* By Bayes' formula the chances of 1 and $-1$ stand as $e^{-(x_t - a)^2 / 2b^2}$ to $e^{-(x_t + a)^2 / 2b^2}$.
+# The mean is their difference over their sum, which is $\tanh(a\, x_t / b^2)$. This is `Mixture.clean`, for any number
+# of normal clouds. *In a cloud of only two coins you can do better than the mean: guess the nearer one. Why should one
+# not?* Because of what the mean knows. Take the density $p(x_t)$ of *noised* coins, and the slope of its logarithm, the
+# **score** (得分). Whoever knows the mean knows it:
+#
+# $$\nabla \log p(x_t) = \frac{a\, \mathbb{E}[x_0 \mid x_t] - x_t}{b^2} \tag{5.8}$$
+#
+# It is Tweedie's formula (Efron 2011), and `readings(...).score`. A reason in one line: $p(x_t)$ is a mean of bells
+# around $a\, x_0$; the slope of a bell's logarithm is $(a\, x_0 - x_t)/b^2$; and the slope of the logarithm of a mean of
+# bells is the mean of theirs, each as important as it is probable here. So *to guess what was there* and *to know
+# uphill* are the same.
+#
+# *Predict 4.* At a very early time, $b = 0.05$, you see $x_t = 0.3$: a rare sight. What was there, and which way
+# does the score point, and is it long or short?
+
+# %%
+coins = Mixture(torch.tensor([[-1.0], [1.0]]).double(), 0.0)
+line = torch.linspace(-2.5, 2.5, 401).double()[:, None]
+t = torch.full((401,), 0.15).double()
+a, b, *_ = ddpm(t[0])
+mean = coins.clean(line, t, ddpm)
+assert torch.allclose(mean, torch.tanh(a * line / b**2))  # by hand
+x = line.clone().requires_grad_()
+slope = torch.autograd.grad(coins.log_density(x, t, ddpm).sum(), x)[0]
+assert torch.allclose(slope, (a * mean - line) / b**2)  # (5.8)
+
+noisy = xs[150]  # the same time, by 150 steps
+near = [((noisy - place).abs() < 0.1) for place in np.arange(-2, 2.1, 0.4)]
+heard = [start[hit].mean().item() for hit in near]  # nobody told these the formula
+
+# %%
+fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3.2))
+jitter = 0.06 * torch.randn(1500, generator=dice(7))
+left.plot(noisy[:1500], start[:1500] + jitter, ".", color=show.SKY, ms=2, label="noised coins")
+left.plot(np.arange(-2, 2.1, 0.4), heard, "o", color=show.WATER, label="their means")
+left.plot(line, mean, "--", color=show.DUSK, label="tanh")
+left.set(xlabel="xt", ylabel="x0", ylim=(-1.3, 2.4), yticks=(-1, 0, 1))
+left.legend(loc="upper left", fontsize=9)
+density = coins.log_density(line, t, ddpm).exp()
+right.fill_between(line[:, 0], density, color=show.GOLD, alpha=0.3, lw=0)
+for place in range(24, 400, 22):
+    step = 0.07 * slope[place].item()
+    arrow = dict(arrowstyle="->", color=show.SUNSET)
+    right.annotate("", (line[place, 0] + step, 0.02), (line[place, 0], 0.02), arrowprops=arrow)
+right.set(xlabel="xt", ylabel="p(xt)", ylim=(0, 0.5))
+show.figure(
+    fig,
+    alt="Left: noised coins in two bands at x0 = -1 and 1; their means lie on a curve that rises from -1 to 1. Right: "
+    "the density of noised coins with two humps, and arrows of the score that point uphill to them.",
+)
+assert np.allclose(heard, torch.tanh(a * torch.arange(-2, 2.1, 0.4) / b**2), atol=0.12)
+
+# %% [markdown]
+# *Answer 4.* It was 1, as good as surely, and the score points there and is very long: $(1 - 0.3)/0.05^2$, nearly three
+# hundred, since $b^2$ is small. Near the data, rare places are steep.
+#
+# ### Four names for one number
+#
+# A paper's network "predicts the noise", another's "the score", a third one's "the velocity". Given $x_t$ and $t$ these
+# are one number in four readings: from (5.6), what is not $x_0$ is noise, $\varepsilon = (x_t - a\, x_0)/b$; by (5.8) the
+# score is $-\varepsilon / b$; and the **velocity** (速度), how $x_t$ moves along its path, is
+#
+# $$v = a'(t)\, x_0 + b'(t)\, \varepsilon \tag{5.9}$$
+#
+# with the derivatives of $a$ and $b$. All are linear, so what holds for the true values holds for their means. This is
+# `diffusion.readings`: give one, and get four.
+
+# %%
+x, t = torch.tensor([[0.3], [-1.2]]).double(), torch.tensor([0.25, 0.6]).double()
+four = readings(ddpm, x, t, clean=coins.clean(x, t, ddpm))
+for name, value in four._asdict().items():
+    print(f"{name:9}", " ".join(f"{number:7.3f}" for number in value[:, 0]))
+    again = readings(ddpm, x, t, **{name: value})
+    assert all(torch.allclose(one, other) for one, other in zip(again, four)), name
+
+# %% [markdown]
+# And so a network learns without being told a score by anybody: noise some data, ask for the reading that you like, and
+# pay by the squared error (Vincent 2011). By (5.7) it comes to the mean, though every single answer that it was given
+# is another one. Its loss does not go to zero; what is left is what nobody can know. So a diffusion model's loss says
+# little. Who calculates the exact mean, as here, sees more.
+#
+# It matters which one you ask for all the same. That is the next section.
+#
+# ## 4 · One thing in two coordinates
+#
+# *Are diffusion and rectified flow two methods?* The one comes with square roots and a thousand steps, the other
+# (整流流; Liu et al. 2023) with a straight line from data to noise, $x_{t'} = (1 - t')\, x_0 + t'\, \varepsilon$, and they
+# are told as two stories. *Pencil: a point of the first kind, with $a = 0.6$ and $b = 0.8$. Divide it by 1.4: $0.43\,
+# x_0 + 0.57\, \varepsilon$. These two add up to one.* So it **is** a point of the straight path, at $t' = 0.57$. In
+# general
+#
+# $$x_{t'} = \frac{x_t}{a + b}, \qquad t' = \frac{b}{a + b} \tag{5.10}$$
+#
+# which is `to_line`. Another unit, another clock, nothing else. Our world is two moons: two half circles of 24 small
+# normal clouds each, of which `Mixture` knows all. We check that both ways give one density, one mean, and one way back.
+
+
+# %%
+angle = torch.linspace(0, math.pi, 24)
+arc, centre = torch.stack([angle.cos(), angle.sin()], 1), torch.tensor([0.5, 0.25])
+moons = Mixture(torch.cat([arc - centre, centre - arc]), 0.08)
+
+
+def to_line(x: torch.Tensor, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(5.10): a point of DDPM's path as one of the straight path. x: (B, 2); t: (B,)."""
+    a, b, *_ = ddpm(t)
+    return x / (a + b)[:, None], b / (a + b)
+
+
+t = torch.linspace(0.05, 0.95, 500)
+x = noised(moons.draw(500, dice(8)), torch.randn(500, 2, generator=dice(9)), t, ddpm)
+on_line, when = to_line(x, t)
+a, b, *_ = ddpm(t)
+stretch = 2 * (a + b).log()  # of areas, in two dimensions
+assert torch.allclose(moons.log_density(on_line, when, straight) - stretch, moons.log_density(x, t, ddpm), atol=1e-3)
+assert torch.allclose(moons.clean(on_line, when, straight), moons.clean(x, t, ddpm), atol=1e-3)
+
+# %%
+exact = {path: lambda x, t, path=path: moons.clean(x, t, path) for path in (ddpm, straight)}
+
+
+def velocity(clean, path):
+    """What a solver follows, of what is believed of x0."""
+    return lambda x, t: readings(path, x, t, clean=clean(x, t)).velocity
+
+
+def starts(n: int, offset: int) -> torch.Tensor:
+    return torch.randn(n, 2, generator=dice(offset))
+
+
+noise = starts(500, 10)
+clock = torch.linspace(1, 0.01, 400)
+curved = sample.ode(velocity(exact[ddpm], ddpm), noise, clock.tolist())
+first, last = (to_line(noise, torch.full((500,), time)) for time in (1.0, 0.01))
+ends = to_line(curved, torch.full((500,), 0.01))
+way = torch.linspace(first[1][0], last[1][0], 400)
+direct = sample.ode(velocity(exact[straight], straight), first[0], way.tolist())
+print(f"farthest apart of 500 ends: {(ends[0] - direct).norm(dim=1).max():.4f}")
+assert (ends[0] - direct).norm(dim=1).max() < 0.05
+
+# %% [markdown]
+# The same noise arrives at the same point. So nobody can prefer one of the two for where it goes. But a network that
+# *learns* is paid in one reading, at times drawn in one clock. An error $e$ in $x_0$ is an error $(a/b)\, e$ in the noise
+# and, on the straight path, $e / t'$ in the velocity. By (5.7), both losses are paid for the squared distance from
+# one exact mean, with different weights:
+#
+# $$L_\varepsilon = \mathbb{E}\, \Big(\frac{1 - t'}{t'}\Big)^2 \big\| \hat x_0 - \mathbb{E}[x_0 \mid x] \big\|^2 + \ldots,
+# \qquad L_v = \mathbb{E}\, \Big(\frac{1}{t'}\Big)^2 \big\| \hat x_0 - \mathbb{E}[x_0 \mid x] \big\|^2 + \ldots \tag{5.11}$$
+#
+# These are `diffusion.loss` with `"noise"` and `"velocity"`. Two small nets learn, one each way, from the same moons, with
+# equally many steps. Then we ask both the same: *what was there before?* Nobody but us can tell how wrong they are.
+#
+# *Predict 5.* Nearly pure noise, $t' = 0.95$. Whoever answers "the middle" is nearly right there. Which net is worse, by
+# what factor, and why?
+
+
+# %%
+class Net(nn.Module):
+    """A point (B, 2) and a time (B,) to two numbers (B, 2)."""
+
+    def __init__(self, width: int = 64):
+        super().__init__()
+        ends = nn.Linear(8, width), nn.Linear(width, 2)
+        inside = [part for _ in range(2) for part in (nn.Linear(width, width), nn.SiLU())]
+        self.layers = nn.Sequential(ends[0], nn.SiLU(), *inside, ends[1])
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        angle = math.pi * t[:, None] * torch.arange(1, 4)
+        return self.layers(torch.cat([x, angle.cos(), angle.sin()], 1))
+
+
+def learnt(path, reading: str) -> Net:
+    torch.manual_seed(course.seed())
+    net = Net()
+    study = lambda net, step, g: diffusion.loss(net, moons.draw(256, g), g, path, reading)
+    train(net, study, Recipe(steps=1000, lr=0.003, ema=0.99, seed=course.seed()), progress=False)
+    return net
+
+
+nets = {ddpm: ("noise", learnt(ddpm, "noise")), straight: ("velocity", learnt(straight, "velocity"))}
+
+# %%
+def guess(path):
+    """What the net of this path believes of x0."""
+    reading, net = nets[path]
+    return lambda x, t: readings(path, x, t, **{reading: net(x, t)}).clean
+
+
+x0, eps, wrong, times = moons.draw(4000, dice(11)), starts(4000, 12), {ddpm: [], straight: []}, []
+for time in (0.008, 0.02, 0.03, 0.07, 0.125, 0.19, 0.26, 0.34, 0.43, 0.53, 0.66, 0.76):  # on DDPM's clock
+    t = torch.full((4000,), time)
+    x = noised(x0, eps, t, ddpm)
+    on_line, when = to_line(x, t)  # the same points for both nets
+    times.append(when[0].item())
+    for path, place, moment in ((ddpm, x, t), (straight, on_line, when)):
+        with torch.no_grad():
+            away = guess(path)(place, moment) - moons.clean(x, t, ddpm)
+        wrong[path].append(away.square().sum(1).mean().sqrt().item())
+times, wrong = np.array(times), {path: np.array(found) for path, found in wrong.items()}
+
+# %% tags=["nbval-ignore-output"]
+fig, ax = plt.subplots()
+ax.semilogy(times, wrong[ddpm], "o-", color=show.SKY, label="learnt the noise, on DDPM's path")
+ax.semilogy(times, wrong[straight], "s-", color=show.SUNSET, label="learnt the velocity, on the line")
+ax.axhline(moons.draw(4000, dice(13)).square().sum(1).mean().sqrt(), color=show.INK, lw=1, ls=":")
+ax.text(0.03, 1.13, "who always says: the middle", fontsize=9)
+ax.set(xlabel="time t' on the line: 0 data, 1 noise", ylabel="error of the guess of x0", ylim=(3e-3, 2.4))
+ax.legend(loc="lower right", fontsize=9)
+show.figure(
+    fig,
+    alt="Both nets err alike up to the middle; towards pure noise the net that learnt the noise errs more and more, up to "
+    "half the size of the moons.",
+)
+
+# %%
+ratio = wrong[ddpm] / wrong[straight]
+assert ratio[-1] > 3 and ratio[:5].max() < 3 and wrong[straight].max() < 0.25
+course.expect("05.far_noise", ratio[-1], baseline=ratio[3])
+
+# %% [markdown]
+# *Answer 5.* The one that learnt the noise, several times over. In nearly pure noise almost everything *is* the noise: to
+# say $\hat\varepsilon = x_t$ is nearly right, and the weight $((1 - t')/t')^2$ pays nothing for the rest. But to go back,
+# one has to divide what is left by a small $a$, and a small error becomes a large one. The velocity's weight $1/t'^2$
+# never falls below 1. In the middle both are at their worst, where a point has to decide for a moon.
+#
+# So they are one thing in two coordinates, and still not the same to *learn*. What differs is what the loss is paid
+# for, and when. Most of what papers call a new diffusion is a new weight in (5.11) (Kingma & Gao 2023).
+#
+# ## 5 · The way back
+#
+# *How many looks does the way back need?* Start from noise at $t = 1$, and follow the velocity down to $t = 0$. *Pencil:
+# let the world be one single point, 2. Who is asked says: it was 2. On the straight path the velocity at $x$ is
+# $\varepsilon - x_0 = (x - 2)/t$. From $x = 0.5$ at $t = 1$, one step of length 1 lands on $0.5 - (0.5 - 2) = 2$.* One
+# look is enough, if there is only one thing to draw. With two points, 2 and $-2$, the answer at $t = 1$ is their
+# *middle*, and one step lands on 0, where nothing is. To arrive at a point one has to look again on the way, when it has
+# become clear which it will be.
+#
+# Steps need a rule. **Euler** takes the velocity here for the whole step; **Heun** tries that step, looks at the
+# velocity there, and goes by the mean of both:
+#
+# $$x_s = x_t + (s - t)\, v(x_t, t), \qquad x_s = x_t + \tfrac{s - t}{2} \big( v(x_t, t) + v(x^{\text{Euler}}_s, s) \big)
+# \tag{5.12}$$
+#
+# These are `sample.ode` with `order=1` and `order=2`. Here is the whole of it in one picture: a world of one number, of
+# which three values are frequent; time from left, noise, to right, data; and thirty ways. The ground is the exact
+# density. Beneath, at equal times, a digit on its way: $x_t$, and what the course's network then believes of $x_0$.
+
+# %%
+from aigc import released
+
+three = Mixture(torch.tensor([[-1.5], [0.2], [1.4]]), 0.12, torch.tensor([0.3, 0.2, 0.5]))
+lawn, moments = torch.linspace(-3, 3, 301)[:, None], torch.linspace(1, 0, 121)
+ground = [three.log_density(lawn, moment.expand(301), straight).exp() for moment in moments]
+downhill = velocity(lambda x, t: three.clean(x, t, straight), straight)
+ways = [torch.randn(30, 1, generator=dice(14))]
+for now, then in zip(moments, moments[1:]):
+    ways.append(sample.ode(downhill, ways[-1], [now, then]))
+ways = torch.cat(ways, 1)  # (30, 121)
+
+painter, _ = released.load("digits")
+label, canvas, strip = torch.tensor([3]), [torch.randn(1, 1, 28, 28, generator=dice(15))], []
+drawing = sample.guided(painter, label, 1.0)
+for now, then in zip(moments[::5], moments[5::5]):
+    canvas.append(sample.ode(drawing, canvas[-1], [now, then]))
+for place in range(0, 24, 3):
+    at = moments[5 * place].expand(1)
+    with torch.inference_mode():
+        believed = readings(straight, canvas[place], at, velocity=painter(canvas[place], at, label)).clean
+    strip.append((canvas[place][0, 0], believed[0, 0]))
+
+# %%
+fig, (top, below) = plt.subplots(2, 1, figsize=(7, 5), sharex=True, height_ratios=[3, 2])
+colours = torch.cat(ground).reshape(121, 301).T
+extent = [1, 0, -3, 3]
+top.imshow((colours / colours.amax(0)).sqrt(), extent=extent, origin="lower", aspect="auto", cmap="YlOrBr", alpha=0.7)
+top.plot(moments, ways.T, color=show.INK, lw=0.8)
+top.set(ylabel="x", ylim=(-2.8, 2.8))
+for place, (noisy, believed) in enumerate(strip):
+    at = 1 - 0.125 * place
+    for row, image in ((0, believed), (1, noisy)):
+        below.imshow(image, extent=[at, at - 0.115, row, row + 0.95], aspect="auto", vmin=-1, vmax=1)
+below.set(xlim=(1, 0), ylim=(0, 2), xlabel="time t: 1 noise, 0 data", yticks=(0.5, 1.5))
+below.set_yticklabels(["believed x0", "xt"])
+show.figure(
+    fig,
+    alt="Above: thirty lines start from noise, run nearly level, then part into three bands where the density is high. "
+    "Below: a digit comes out of noise, and what is believed of it sharpens from a grey blur.",
+)
+arrived = ways[:, -1:]
+assert (torch.cdist(arrived, three.means).min(1).values < 0.5).all()
