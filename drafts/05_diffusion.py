@@ -626,7 +626,7 @@ def learnt(path, reading: str) -> Net:
     torch.manual_seed(course.seed())
     net = Net()
     study = lambda net, step, g: diffusion.loss(net, moons.draw(256, g), g, path, reading)
-    train(net, study, Recipe(steps=1000, lr=0.003, ema=0.99, seed=course.seed()), progress=False)
+    train(net, study, Recipe(steps=1000, lr=0.01, ema=0.99, seed=course.seed()), progress=False)
     return net
 
 
@@ -741,3 +741,441 @@ show.figure(
 )
 arrived = ways[:, -1:]
 assert (torch.cdist(arrived, three.means).min(1).values < 0.5).all()
+
+# %% [markdown]
+# Look at the grey line first. The ways run level for more than half of the time: from far away the best guess is
+# somewhere in the middle, and hardly changes. Then each way has to choose, within a short stretch. The digit does the
+# same. At first a three that is all threes at once, then one with a slope, at last the hairs of the pen: *what is large
+# is decided early*.
+#
+# A rule of order $p$ has an error that falls by $2^p$ when the steps are halved. Since the field is exact, what is left
+# is the rule's own. In code, `strayed` measures it, against a thousand steps.
+
+
+# %%
+def strayed(order: int, steps: int) -> float:
+    field = velocity(exact[straight], straight)
+    return (sample.ode(field, noise, steps, order) - fully).norm(dim=1).median().item()
+
+
+fully = sample.ode(velocity(exact[straight], straight), noise, 1000)
+for name, order in (("Euler", 1), ("Heun", 2)):
+    short = [strayed(order, steps) for steps in (16, 32, 64)]
+    print(f"{name}: {short[0]:.4f}, with half the step one {short[0] / short[1]:.1f}th")
+    assert 0.75 * 2**order < math.sqrt(short[0] / short[2]) < 1.35 * 2**order
+
+# %% [markdown]
+# ### Back with fresh noise
+#
+# The first diffusion models went back otherwise. They draw: guess $x_0$, and throw a point $x_s$ as the *chain* would have
+# had it, between this $x_0$ and $x_t$. How much fresh noise? Any part $\eta$ between none and all of the chain's serves,
+# as long as the deviation around $a_s\, x_0$ is $b_s$ in the end (Song, Meng & Ermon 2021):
+#
+# $$x_s = a_s\, \hat x_0 + \sqrt{b_s^2 - \sigma^2}\; \hat\varepsilon + \sigma\, z, \qquad
+# \sigma^2 = \eta^2\, b_s^2 \Big(1 - \frac{a_t^2\, b_s^2}{a_s^2\, b_t^2}\Big) \tag{5.13}$$
+#
+# with $z \sim N(0, I)$ fresh. This is `sample.ddim`: $\eta = 0$ is called **DDIM**, $\eta = 1$ **ancestral sampling**
+# (祖先采样). In the last step $b_s = 0$, so nothing is drawn there. And DDIM is no new rule: $a_s \hat x_0 + b_s
+# \hat\varepsilon$, divided by $a_s + b_s$, is the line of (5.10) between the same two guesses. *DDIM is Euler's step on
+# the straight path*, on another clock. We let both go.
+#
+# The oldest way needs no path at all. **Langevin** (朗之万) climbs the score and is jostled (Song & Ermon 2019),
+#
+# $$x \leftarrow x + \tfrac{h}{2}\, \nabla \log p(x) + \sqrt{h}\; z \tag{5.14}$$
+#
+# and if it does so for long, with small $h$, it visits each place as often as it is probable: `sample.langevin`. We give
+# it one step at each of many falling levels of noise.
+
+# %%
+clock = [0.99, 0.7, 0.45, 0.2, 0.05]
+points, moments = zip(*(to_line(noise, torch.full((500,), time)) for time in clock))
+curved = sample.ddim(exact[ddpm], noise, clock, ddpm)
+direct = sample.ode(velocity(exact[straight], straight), points[0], [moment[0].item() for moment in moments], order=1)
+assert torch.allclose(to_line(curved, torch.full((500,), 0.05))[0], direct, atol=1e-3)  # DDIM is Euler on the line
+
+# %%
+N, LINES = 4000, torch.stack([(torch.arange(48) * math.pi / 48).cos(), (torch.arange(48) * math.pi / 48).sin()])
+
+
+def apart(x: torch.Tensor, y: torch.Tensor) -> float:
+    """How far x (N, 2) has to be carried to become y, seen along 48 lines: the sliced Wasserstein distance."""
+    return ((x @ LINES).sort(0).values - (y @ LINES).sort(0).values).abs().mean().item()
+
+
+def climb(clean, start: torch.Tensor, calls: int) -> torch.Tensor:
+    """(5.14) at calls - 1 levels of DDPM's noise, and at the last the mean."""
+    x, g = start, dice(16)
+    for time in torch.linspace(1, 0.03, calls - 1).tolist():
+        t = torch.full((len(x),), time)
+        score = lambda x: readings(ddpm, x, t, clean=clean(x, t)).score
+        x = sample.langevin(score, x, 1, 0.5 * ddpm(t[0]).b.item() ** 2, g)
+    return clean(x, t)
+
+
+solvers = {
+    "Euler": lambda of, x, n: sample.ode(velocity(of[straight], straight), x, n, order=1),
+    "Heun": lambda of, x, n: sample.ode(velocity(of[straight], straight), x, (n + 1) // 2),
+    "DDIM": lambda of, x, n: sample.ddim(of[ddpm], x, n, ddpm),
+    "ancestral": lambda of, x, n: sample.ddim(of[ddpm], x, n, ddpm, 1.0, dice(17)),
+    "Langevin": lambda of, x, n: climb(of[ddpm], x, n),
+}
+
+# %% [markdown]
+# How far is what arrives from real points? We look at both clouds along 48 lines, sort what we see, and take the mean
+# distance of the partners: the **sliced Wasserstein distance** (Bonneel et al. 2015). Two clouds of real points have one
+# too, of 4,000 points: the floor. Every solver gets the same noise and as many calls, first with the exact field, so that
+# only the solver errs, then with the nets of section 4, so that both do.
+#
+# *Predict 6.* With the learnt field, which line goes on falling, and where does it stop: at the floor, or above? And
+# does fresh noise repair what the net does wrong?
+
+# %%
+budgets = [3, 7, 15, 31, 63]
+real, noise = moons.draw(N, dice(18)), starts(N, 19)
+floor = np.mean([apart(real, moons.draw(N, dice(20 + i))) for i in range(5)])
+calls = []
+
+
+def counted(clean):
+    return lambda x, t: calls.append(1) or clean(x, t)
+
+
+table = {}
+for field, beliefs in (("exact", exact), ("learnt", {path: guess(path) for path in nets})):
+    for name, solve in solvers.items():
+        for n in budgets:
+            calls.clear()
+            with torch.no_grad():
+                made = solve({path: counted(clean) for path, clean in beliefs.items()}, noise, n)
+            table.setdefault((field, name), []).append(apart(real, made))
+            assert len(calls) == n  # nobody looks more often
+
+# %% tags=["nbval-ignore-output"]
+fig, axes = plt.subplots(1, 2, sharey=True, figsize=(7, 3.6))
+looks = zip(solvers, (show.SUNSET, show.WATER, show.SKY, show.DUSK, show.INK), "os^vD")
+for name, color, marker in looks:
+    for ax, field in zip(axes, ("exact", "learnt")):
+        ax.loglog(budgets, table[field, name], marker + "-", color=color, label=name, lw=1.2)
+for ax, title in zip(axes, ("exact field", "learnt field")):
+    ax.axhline(floor, color=show.DUSK, ls="--", lw=1)
+    ax.set(xlabel="calls", title=title, xticks=budgets, xticklabels=budgets, ylim=(0.008, 0.8))
+    ax.minorticks_off()
+axes[0].set_ylabel("distance from real points")
+axes[0].legend(fontsize=9, loc="upper right")
+axes[0].text(3, floor * 0.72, "two real clouds", fontsize=9, color=show.DUSK)
+show.figure(
+    fig,
+    alt="Distance against calls. With the exact field all five fall towards the floor, Heun first, Langevin last. With "
+    "the learnt one all stop above it, those with the net of the noise higher.",
+)
+
+# %%
+far = {key: np.array(row) for key, row in table.items()}
+assert far["exact", "Heun"][-1] < 1.5 * floor and far["learnt", "Heun"][-1] > 1.5 * far["exact", "Heun"][-1]
+assert (far["exact", "Euler"][1:4] > 1.2 * far["exact", "Heun"][1:4]).all()
+assert far["exact", "Langevin"][0] < far["exact", "Heun"][0] and far["exact", "Langevin"][-1] > far["exact", "Heun"][-1]
+assert min(far["learnt", name][-1] / far["exact", name][-1] for name in solvers) > 1.5
+course.expect("05.learnt", far["learnt", "Heun"][-1], baseline=floor)
+
+# %% [markdown]
+# *Answer 6.* On the left all reach the floor, which is how far two clouds of real points are. Heun is first: two calls
+# a step are worth their price. DDIM is behind Euler only because of its clock, which spends its steps elsewhere.
+# Langevin is the best of all with three looks and the last with sixty: to say at the end "the mean of what could be
+# here" brings any point near a moon, but which moon, and where on it, takes long to mix.
+#
+# On the right all get stuck, and after fifteen calls Heun's further looks buy nothing: **the net's error is now all the
+# error**. The two solvers that use the net of the noise stop higher. Fresh noise does not repair that, though one reads
+# that it "corrects mistakes". It forgets a wrong *start* (exercise 05.4); but at each step it asks the net anew, and the
+# net is as wrong as before. Karras et al. (2022) found for pictures that it helps some nets and harms others.
+#
+# ### Not straight until it is rectified
+#
+# Why not one step? The path from each $x_0$ to its $\varepsilon$ is a straight line. But the ways in the large picture
+# are not: where lines of different pairs cross, the velocity is their mean, and the ways bend. What would make them
+# straight? Let the net itself say which noise goes with which point: start at noise, follow its way, and take both ends as
+# a *pair*. The ways of one field do not cross. So learn again, from lines between such pairs: this is what gave
+# **rectified** flow its name (Liu et al. 2023). We measure how long a way is, against the straight line between its ends:
+# `bend`.
+#
+# *Predict 7.* After rectifying once: how far from real points is what *one* call draws?
+
+
+# %%
+@torch.no_grad()
+def follow(net: Net, x: torch.Tensor, steps: int = 32) -> torch.Tensor:
+    """Each way from noise to the end, (steps + 1, B, 2)."""
+    ways, clock = [x], torch.linspace(1, 0, steps + 1)
+    for now, then in zip(clock, clock[1:]):
+        ways.append(sample.ode(net, ways[-1], [now, then]))
+    return torch.stack(ways)
+
+
+def bend(ways: torch.Tensor) -> float:
+    """How long the ways are over how far apart their ends are: 1 for straight lines."""
+    long = ways.diff(dim=0).norm(dim=2).sum(0)
+    return (long.sum() / (ways[0] - ways[-1]).norm(dim=1).sum()).item()
+
+
+once = nets[straight][1]
+pool = starts(20_000, 30)
+pairs = torch.stack([pool, sample.ode(once, pool, 16)])
+
+
+def again(net: Net, step: int, g: torch.Generator) -> torch.Tensor:
+    eps, x0 = pairs[:, torch.randint(len(pool), (256,), generator=g)]
+    t = torch.rand(256, generator=g)
+    return (net(noised(x0, eps, t, straight), t) - (eps - x0)).square().mean()
+
+
+twice = Net()
+twice.load_state_dict(once.state_dict())
+train(twice, again, Recipe(steps=1000, lr=0.003, ema=0.99, seed=course.seed()), progress=False)
+ways = {"learnt once": follow(once, noise), "rectified": follow(twice, noise)}
+
+# %% tags=["nbval-ignore-output"]
+few = [1, 2, 4, 8]
+short = {name: [apart(real, sample.ode(net, noise, n, 1)) for n in few] for name, net in zip(ways, (once, twice))}
+fig, axes = plt.subplots(1, 2, sharex=True, sharey=True, figsize=(7, 3.4))
+for ax, (name, way) in zip(axes, ways.items()):
+    ax.plot(*real[:800].T, ".", color=show.SKY, ms=2)
+    ax.plot(*way[:, :40].unbind(2), color=show.SUNSET, lw=0.8)
+    ax.plot(*way[0, :40].T, ".", color=show.INK, ms=4)
+    ax.set(title=name, aspect="equal", xlim=(-2.6, 2.6), ylim=(-2.2, 2.2), xlabel="x")
+axes[0].set_ylabel("y")
+show.figure(
+    fig,
+    alt="Forty ways from noise to two moons. Left they bend, some turn round; right they are straight lines to the "
+    "nearest piece of a moon.",
+)
+print("calls            ", *(f"{n:6}" for n in few))
+for name, row in short.items():
+    print(f"{name:11}, bend {bend(ways[name]):.3f}", *(f"{distance:6.2f}" for distance in row))
+
+# %%
+assert bend(ways["rectified"]) < 1.02 < 1.1 < bend(ways["learnt once"])
+assert short["rectified"][0] < 1.5 * far["learnt", "Heun"][-1]
+course.expect("05.one_call", short["rectified"][0], baseline=short["learnt once"][0])
+
+# %% [markdown]
+# *Answer 7.* As far as the first net with sixty-three: one step of a straight line is the whole line. What it cannot do is
+# to be *better* than the net that made its pairs. The error that was learnt once has been learnt again.
+#
+# Who says that rectified flow is fast "because its paths are straight" speaks of the paths it learns *from*. The ways of
+# the left picture come from just such straight lines.
+#
+# ## 6 · One more axis
+#
+# *Why can one not draw a video frame by frame?* A video is a picture with one more axis, and diffusion does not mind: noise
+# all frames, guess all frames. *Pencil: a film of two frames, in which a ball lies left or right and never moves. Draw
+# each frame alone, perfectly. In how many films does the ball jump? In half of them.* Each frame is right, and the film
+# is wrong, because
+#
+# $$p(x^1, \dots, x^T) = \prod_k p(x^k \mid x^1, \dots, x^{k-1}) \;\neq\; \prod_k p(x^k) \tag{5.15}$$
+#
+# where $x^k$ is frame $k$. In code: `together` and `alone`. Our scene is a ball that flies through a room of 12 x 12 pixels
+# and bounces, eight frames long: 288 films, from 36 places in eight directions. They are the whole world, so the exact
+# field is known once more, and nobody has to be trained. Between *together* and *alone* there is a third way: each frame
+# *given* the frames before it. How many must it see? In `given`, films of which the last frames fit are more probable, by
+# Bayes' formula.
+#
+# *Predict 8.* A ball that sees one frame before: does it fly, jump, or tremble?
+
+# %%
+SIZE, FRAMES = 12, 8
+grid = torch.arange(SIZE) + 0.5
+at = torch.cartesian_prod(*[torch.linspace(2, SIZE - 2, 6)] * 2)
+turn = torch.arange(8) * math.pi / 4 + 0.3
+speed = 1.5 * torch.stack([turn.cos(), turn.sin()], 1)
+flight = at[:, None, None] + speed[None, :, None] * torch.arange(FRAMES)[:, None]  # (36, 8, FRAMES, 2)
+room = SIZE - 2.0  # from 1 to SIZE - 1, and back
+flight = 1 + room - ((flight - 1) % (2 * room) - room).abs()
+flight = flight.reshape(-1, FRAMES, 2)
+away = (flight[..., None, None, 0] - grid) ** 2 + (flight[..., None, None, 1] - grid[:, None]) ** 2
+films = 2 * torch.exp(-away / 2) - 1  # (288, FRAMES, SIZE, SIZE) in [-1, 1]
+COUNT, SOFT = 24, 0.1
+
+
+def draw(world: Mixture, noise: torch.Tensor) -> torch.Tensor:
+    return sample.ddim(lambda x, t: world.clean(x, t, straight), noise, 20, straight)
+
+
+def together(noise: torch.Tensor) -> torch.Tensor:
+    """Films (B, FRAMES, SIZE, SIZE) of noise of that shape, all frames at once."""
+    return draw(Mixture(films.flatten(1), SOFT), noise.flatten(1)).view_as(noise)
+
+
+def alone(noise: torch.Tensor) -> torch.Tensor:
+    """Each frame by itself: to this world, a film is 2,304 single pictures."""
+    pictures = films.reshape(-1, SIZE * SIZE)
+    return draw(Mixture(pictures, SOFT), noise.reshape(-1, SIZE * SIZE)).view_as(noise)
+
+
+# %%
+def given(noise: torch.Tensor, memory: int) -> torch.Tensor:
+    """Frame after frame, each drawn knowing the last `memory` ones."""
+    made = together(noise)[:, :memory]  # the first ones are a film
+    for k in range(memory, FRAMES):
+        frames = []
+        for film, eps in zip(made, noise[:, k]):
+            starts_at = torch.arange(FRAMES - memory)  # wherever in a film these frames may stand
+            past = torch.stack([films[:, i : i + memory].flatten(1) for i in starts_at], 1).flatten(0, 1)
+            then = torch.stack([films[:, i + memory].flatten(1) for i in starts_at], 1).flatten(0, 1)
+            fits = -(past - film[-memory:].flatten()).square().sum(1) / (2 * 0.3**2)
+            frames.append(draw(Mixture(then, SOFT, fits.softmax(0)), eps.flatten()[None]).view(1, SIZE, SIZE))
+        made = torch.cat([made, torch.stack(frames)], 1)
+    return made
+
+
+noise = torch.randn(COUNT, FRAMES, SIZE, SIZE, generator=dice(40))
+shows = {
+    "real": films[torch.randperm(len(films), generator=dice(41))[:COUNT]],
+    "together": together(noise),
+    "alone": alone(noise),
+    "alone, one noise": alone(noise[:, :1].expand(-1, FRAMES, -1, -1)),
+    "given one": given(noise, 1),
+    "given two": given(noise, 2),
+}
+
+# %%
+def moves(film: torch.Tensor) -> tuple[float, float]:
+    """How far the ball goes from frame to frame, and how much that changes, in pixels. film: (B, FRAMES, SIZE, SIZE)."""
+    ink = (film + 1).clamp(min=0) ** 2
+    ink = ink / ink.sum((2, 3), keepdim=True)
+    place = torch.stack([(ink.sum(2) * grid).sum(2), (ink.sum(3) * grid).sum(2)], 2)
+    steps = place.diff(dim=1)
+    return steps.norm(dim=2).mean().item(), steps.diff(dim=1).norm(dim=2).mean().item()
+
+
+print(f"{'':17}{'step':>6}{'change of step':>16}")
+measured = {name: moves(film) for name, film in shows.items()}
+for name, (step, change) in measured.items():
+    print(f"{name:17}{step:6.1f}{change:16.1f}")
+strips = torch.cat([film[0] for film in shows.values()])
+strips = ((strips.clamp(-1, 1) + 1) * 127.5).byte().numpy()
+show.images(
+    strips,
+    columns=FRAMES,
+    labels=[name if k == 0 else "" for name in shows for k in range(FRAMES)],
+    alt="Six films of eight frames: real and together fly; alone jumps; with one noise it stands still; given one frame "
+    "trembles; given two flies.",
+)
+
+# %%
+step, change = measured["real"]
+assert abs(measured["together"][0] - step) < 0.2 and abs(measured["together"][1] - change) < 0.2
+assert measured["alone"][0] > 2.5 * step and measured["alone, one noise"][0] < 0.05
+assert measured["given one"][0] < 1.3 * step and measured["given one"][1] > 2 * change
+assert abs(measured["given two"][1] - change) < 0.3
+
+# %% [markdown]
+# *Answer 8.* It trembles. From one frame you see *where* the ball is and not *whither* it goes, so at each frame it
+# chooses a direction anew; its steps have the right length and the wrong order. With two frames it flies. Frames that
+# were drawn alone jump across the room. And from one noise the ball stands still: to this field the same noise means
+# the same place, which is why noise that is shared, or turned slowly (chapter 08), makes a film calm and not right.
+#
+# So a video model's frames have to see each other, for as long as it takes to know what moves. The price: a picture of
+# $n$ places has $n^2$ pairs for attention to compare (chapter 03); $T$ frames of it have $T^2 n^2$. Real ones first
+# squeeze the video by a VAE, in space and in time, and diffuse what is left. The two halves of this chapter meet there.
+#
+# ## 7 · Your own
+#
+# *Can you tell a shape that dissolves from one that is being born?* Draw with the mouse, in one stroke or many; or
+# give `MINE` points `[x, y]`, in any unit. The course's example is a wild duck over the water, from the couplet. Your
+# points, each a little soft, are the data; the field is exact, so nothing is trained.
+
+# %% tags=["mine", "nbval-ignore-output"]
+from aigc.pad import Pad
+
+pad = Pad()  # draw here, then run the cells below
+pad
+
+# %% tags=["mine"]
+MINE = None  # or points: [[0.0, 1.0], [0.5, 0.8], ...], at least 20
+
+
+# %% tags=["mine"]
+def placed(points) -> torch.Tensor:
+    """Points (N, 2), moved to the middle and scaled to a size of 1."""
+    array = torch.as_tensor(np.asarray(points, dtype=float))
+    if array.ndim != 2 or array.shape[1:] != (2,) or len(array) < 20 or not array.isfinite().all():
+        raise ValueError(f"give at least 20 finite points [x, y], not {tuple(array.shape)}")
+    array = array - array.mean(0)
+    return array / (array.square().mean().sqrt() or 1.0)
+
+
+w = np.linspace(0, 1, 60)
+wing = np.stack([-0.1 - 0.9 * w, 0.15 + 0.75 * np.sin(2.2 * w)], 1)
+body = np.stack([2.2 * w - 0.8, 0.14 * np.sin(3 * w) - 0.05], 1)
+neck = np.stack([1.35 + 0.12 * np.cos(6.3 * w), 0.08 + 0.1 * np.sin(6.3 * w)], 1)
+water = np.stack([4 * w - 2, -0.9 + 0.06 * np.sin(14 * w)], 1)
+duck = np.concatenate([wing, wing * [0.55, 0.8] + [0.05, 0.0], body, neck, water])
+drawn = pad.points if pad.strokes else duck
+own = placed(drawn if MINE is None else MINE)
+world = Mixture(own, 0.03)
+
+# %% tags=["mine", "showpiece"]
+clock, dust = [0.0, 0.15, 0.3, 0.5, 0.75, 1.0], dice(50)
+x0, eps, fresh = (part.double() for part in (world.draw(700, dust), *torch.randn(2, 700, 2, generator=dust)))
+field = lambda x, t: readings(straight, x, t, clean=world.clean(x, t, straight)).velocity
+born = [fresh]
+for now, then in zip(clock[::-1], clock[-2::-1]):
+    between = torch.linspace(now, then, 25).tolist()
+    born.append(sample.ode(field, born[-1], between))
+gone = [noised(x0, eps, torch.full((700,), t).double(), straight) for t in clock]
+fig, axes = plt.subplots(2, 6, figsize=(7, 2.9), sharex=True, sharey=True)
+for row, (frames, color) in zip(axes, ((gone, show.INK), (born[::-1], show.SUNSET))):
+    for ax, t, points in zip(row, clock, frames):
+        ax.plot(*points.T, ".", color=color, ms=1.5)
+        ax.set(aspect="equal", xlim=(-2.8, 2.8), ylim=(-2.8, 2.8), xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+for ax, t in zip(axes[0], clock):
+    ax.set_title(f"t = {t:g}")
+axes[0, 0].set_ylabel("dissolves →"), axes[1, 0].set_ylabel("← is born")
+show.figure(fig, alt="Above, a drawn shape dissolves from left to right; below, a shape is born of noise from right to left.")
+assert (torch.cdist(born[-1], own).min(1).values < 0.2).all()
+
+# %% [markdown]
+# *Odd:* in each column both rows are draws from one and the same distribution, so nobody could tell which is the film
+# that runs backwards. But no point of the lower row has ever been one of the upper: it began as other noise, and has
+# become a part of the same drawing.
+#
+# ## Checkpoint
+#
+# *A friend trains a diffusion model on photographs. The loss stops falling at once, and stays at 0.2. She wants a larger
+# network. What do you tell her?*
+#
+# <details><summary>Answer</summary>
+#
+# That the loss does not go to zero even for the best model there is: by (5.7) most of it is what nobody can know of the
+# noise. Compare losses of two networks at the same times and in the same reading, or look at what it draws. A number by
+# itself says little, and the same network has another loss in another reading (5.11).
+#
+# </details>
+#
+# ## Break it
+#
+# All this time the perfect answer was the one to reach for. Suppose that we have only **forty** points of the two moons,
+# and nothing else. The exact field of these forty is known (`Mixture` with no spread), and it is what a net's loss
+# asks for. Let it draw, and beside it a net that is small, and learns from the same forty.
+#
+# *Predict 9.* Where do a thousand draws of the exact field land? And whose draws are nearer to the *moons*?
+
+# %%
+shown = moons.draw(40, dice(60))
+perfect = Mixture(shown, 0.0)
+torch.manual_seed(course.seed())
+modest = Net(16)
+
+
+def few_points(net: Net, step: int, g: torch.Generator) -> torch.Tensor:
+    return diffusion.loss(net, shown[torch.randint(40, (256,), generator=g)], g, straight, "velocity")
+
+
+train(modest, few_points, Recipe(steps=600, lr=0.01, ema=0.99, seed=course.seed()), progress=False)
+seeds, real = starts(1000, 61), moons.draw(1000, dice(62))
+fields = {"perfect": velocity(lambda x, t: perfect.clean(x, t, straight), straight), "small net": modest}
+made = {name: sample.ode(field, seeds, 60) for name, field in fields.items()}
+copied = {name: (torch.cdist(x, shown).min(1).values < 0.01).float().mean().item() for name, x in made.items()}
+for name, x in made.items():
+    print(f"{name:10} copies {copied[name]:4.0%}, distance from the moons {apart(x, real):.3f}")
+assert copied["perfect"] > 0.99 and copied["small net"] < 0.05
