@@ -17,6 +17,11 @@ OTHERS = {
         "np.random.default_rng(1).normal(50, 20, (300, 2))",
         "[[i, 0.0] for i in range(20)]",  # a straight line
     ],
+    "05": [
+        "[[0.1 * i, (i % 7) ** 2] for i in range(40)]",  # in units of its own
+        "np.random.default_rng(1).normal(50, 20, (300, 2))",
+        "[[i, 0.0] for i in range(20)]",  # a straight line
+    ],
     "06": [
         "'C4 D4 E4:2 r F#4:1/2 G4:1/2 Bb3 C4:1/4 D4:3/4 | E4 F4 G4 A4 G5:4 C3 C3'",
         "(lambda path: notes.to_midi(data.chorales('test')[3].notes, 77).write(path) or path)"
