@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import ks_2samp
@@ -173,7 +174,8 @@ def test_half_the_step_leaves_half_the_error_or_a_quarter(order):
 
 def test_ddim_is_eulers_method_on_the_straight_path_whatever_the_coordinates():
     start, times = normal(50, 1), [0.99, 0.7, 0.45, 0.2, 0.01]
-    assert torch.allclose(sample.ddim(clean, start, 7, straight), sample.ode(velocity, start, 7, order=1))
+    for seven in (7, np.int64(7)):
+        assert torch.allclose(sample.ddim(clean, start, seven, straight), sample.ode(velocity, start, seven, order=1))
     a, b, *_ = ddpm(torch.tensor(times).double())
     mapped = (b / (a + b)).tolist()
     curved = sample.ddim(lambda x, t: clean(x, t, ddpm), start * (a + b)[0], times, ddpm)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -253,7 +254,8 @@ def ode(
 
 
 def _pairs(steps: int | Sequence[float]) -> Iterator[tuple[float, float]]:
-    times = torch.linspace(1, 0, max(steps, 0) + 1).tolist() if isinstance(steps, int) else [*map(float, steps)]
+    whole = isinstance(steps, Integral)  # NumPy's, too
+    times = torch.linspace(1, 0, max(steps, 0) + 1).tolist() if whole else [*map(float, steps)]
     if len(times) < 2 or any(not 0 <= time <= 1 for time in times):
         raise ValueError(f"steps must be at least 1, or two times or more in [0, 1], not {steps}")
     return pairwise(times)
@@ -271,10 +273,10 @@ def ddim(
     """Back from the noise by guessing the data, and going as far as the next time (Song et al. 2021, arXiv:2010.02502).
 
     clean: maps (B, ...) and times (B,) to E[x0 | x_t]. steps: how many equal ones from t = 1 to 0, or the falling times
-    themselves. eta: the part of the noise that is drawn anew in each step, by a generator of the CPU (eq. 16). 0 is
-    DDIM, where nothing is; 1 is ancestral sampling (Ho et al. 2020, eq. 6 and 7), the way back of a chain of these
-    times. One call a step. Nothing is drawn in a step to t = 0. Returns (B, ...). Raises ValueError if steps < 1, for
-    eta outside 0 .. 1 and for times that do not fall.
+    themselves. eta: the part of the noise that is drawn anew in each step, by a generator of the CPU (eq. 16, for any a
+    and b). 0 is DDIM, where nothing is; 1 is ancestral sampling (Ho et al. 2020, eq. 6 and 7), the way back of a chain
+    of these times. One call a step; nothing is drawn in a step to t = 0. Returns (B, ...). Raises ValueError if
+    steps < 1, for eta outside 0 .. 1 and for times that do not fall.
     """
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must lie in 0 (DDIM) .. 1 (ancestral), not {eta}")

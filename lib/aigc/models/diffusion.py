@@ -24,7 +24,7 @@ Path = Callable[[Tensor], Mix]
 
 
 def straight(t: Tensor) -> Mix:
-    """From data to noise in a straight line (Liu et al. 2023, arXiv:2209.03003, eq. 1). t in [0, 1]."""
+    """From data to noise in a straight line (Liu et al. 2023, arXiv:2209.03003, eq. 1, turned round). t in [0, 1]."""
     one = torch.ones_like(t)
     return Mix(1 - t, t, -one, one)
 

@@ -76,7 +76,7 @@ def reconstruction(x: Tensor, middle: Tensor, log_sigma: Tensor) -> Tensor:
 
 
 def elbo(model: VAE, x: Tensor, labels: Tensor, generator: Generator) -> Tensor:
-    """A lower bound of log p(x | y), in nats, by one draw of z (Kingma & Welling 2014, eq. 10). Returns (B,).
+    """A lower bound of log p(x | y), in nats, estimated by one draw of z (Kingma & Welling 2014, eq. 10). Returns (B,).
 
     model: has encode, decode and log_sigma, as VAE has. x: what it encodes, (B, ...); labels: (B,) int64. It is a
     density over pixels, and may lie above zero.
