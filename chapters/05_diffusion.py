@@ -1,14 +1,14 @@
 # %% [markdown]
 # # 05 · VAE and diffusion: what was there before
 #
-# *read 79 min · do 205 min · run 60 s*
+# *read 84 min · do 205 min · run 42 s*
 #
 # **How can a machine learn to make something from watching how it is destroyed?**
 #
 # Take a drawing of a bird and shake every point of it, a little, a thousand times. In the end there is a grey cloud,
-# and nobody could say whether it has been a bird or a fish. Run the film backwards, and a cloud becomes a bird. The
-# machines that draw pictures and videos today learnt nothing but this: to look at one frame of the film and say what it
-# was like before.
+# and nobody could say whether it has been a bird or a fish. Run the film backwards, and a cloud becomes a bird. Most
+# machines that draw pictures and videos today learnt little more than this: to look at one frame of the film and say
+# what it was like before.
 #
 # The article that this course follows and corrects (*the article*) names two families of machines without saying how
 # they work: variational autoencoders (变分自编码器, VAE) for music, diffusion models (扩散模型) for images and video.
@@ -57,7 +57,7 @@ def dice(offset: int = 0) -> torch.Generator:
 # | a ball that flies through eight frames | jumps and turns | the real ball |
 #
 # The chapter in one picture. Both machines have the hidden thing on the left and what we see on the right. In a VAE
-# both arrows are learnt. In diffusion the upper one is given, and it is only noise.
+# both arrows are learnt. In diffusion one of them is given, the lower one: it only adds noise.
 
 # %%
 show.diagram(
@@ -83,15 +83,15 @@ show.diagram(
 # \cdot 0.8 = 0.016$ for B. The **evidence** (证据) $p(x)$ is their sum, 0.0565, and Bayes' formula says that it was A
 # with probability 0.0405 / 0.0565, a little more than seven in ten: this is the **posterior** (后验) $p(z \mid x)$.
 #
-# Two coins are easy. When $z$ is sixteen numbers the sum has no end, and nobody can compute the evidence. So one makes
-# a guess $q(z)$ of the posterior, and computes a mean under the guess:
+# Two coins are easy. When $z$ is sixteen numbers and $x$ comes out of a network, the sum has no end and no formula. So
+# one makes a guess $q(z)$ of the posterior, and computes a mean under the guess:
 #
 # $$\underbrace{\mathbb{E}_{q}\,[\log p(x, z) - \log q(z)]}_{\text{ELBO}}
 # = \log p(x) - \mathrm{KL}\big(q(z) \,\|\, p(z \mid x)\big) \tag{5.1}$$
 #
 # To see it, write $p(x, z) = p(x)\, p(z \mid x)$ on the left. A KL is never negative, so the left side is a lower bound
-# of the log evidence: the **evidence lower bound** (证据下界, ELBO). In code, `bound`. It needs nothing that we do not
-# have.
+# of the log evidence: the **evidence lower bound** (证据下界, ELBO). In code, `bound`. We can compute it: only $q$ and
+# $p(x, z)$ are in it.
 #
 # *Predict 1.* You have not looked at the throws and guess "A or B, half and half". How far below the truth is the
 # bound: nothing, a tenth of a nat, a whole nat?
@@ -130,8 +130,9 @@ show.figure(fig, alt="The bound is a hill under the dashed line log p(x) and tou
 # KL is flat. It is steep only at the ends: to be *sure* of the wrong thing is what costs.
 #
 # So (5.1) has two readings. Move $q$ upwards on the hill, and you have found the posterior without ever computing it.
-# Or move the coins, and the bound pulls the evidence up with it. A VAE does both at once, with numbers for coins. The
-# bound is then written in another way: put $p(x, z) = p(z)\, p(x \mid z)$ into (5.1),
+# Or move the coins so that the hill rises: the evidence has to stay above it. A VAE does both at once, with numbers for
+# coins. The guess may look at $x$, so from now on we write $q(z \mid x)$. And the bound is written in another way: put
+# $p(x, z) = p(z)\, p(x \mid z)$ into (5.1),
 #
 # $$\text{ELBO} = \mathbb{E}_q \log p(x \mid z) - \mathrm{KL}\big(q(z \mid x) \,\|\, p(z)\big) \tag{5.2}$$
 #
@@ -140,8 +141,8 @@ show.figure(fig, alt="The bound is a hill under the dashed line log p(x) and tou
 #
 # Is the gap a KL for *every* encoder, good or bad? Now a world of numbers where the evidence is known: $z$ is two
 # numbers from $N(0, I)$, and $x = W z + \sigma\, \varepsilon$ three, with fresh noise $\varepsilon$. Evidence and
-# posterior are normal distributions. Two hundred encoders that somebody threw together at random have to say what they
-# think.
+# posterior are normal distributions: $N(0, W W^\top + \sigma^2 I)$ and $N(P^{-1} W^\top x / \sigma^2, P^{-1})$ with $P
+# = I + W^\top W / \sigma^2$ (take this as given). We draw two hundred $x$, and for each an encoder's answer, at random.
 
 # %%
 from torch.distributions import MultivariateNormal, kl_divergence
@@ -160,28 +161,29 @@ def exact_elbo(x: torch.Tensor, mu: torch.Tensor, logvar: torch.Tensor) -> torch
     return drawn - blur - vae.kl(mu, logvar)
 
 
-x = W @ torch.tensor([1.0, -0.5]).double() + 0.3
-many = torch.randn(200, 4, generator=dice(2)).double()
-mu, logvar = many[:, :2], many[:, 2:]
-true = MultivariateNormal(torch.linalg.solve(precision, W.T @ x / SIGMA**2), torch.linalg.inv(precision))
+many = torch.randn(200, 9, generator=dice(2)).double()
+x, mu, logvar = many[:, :2] @ W.T + SIGMA * many[:, 2:5], many[:, 5:7], many[:, 7:]
+true = MultivariateNormal(torch.linalg.solve(precision, (x @ W).T / SIGMA**2).T, torch.linalg.inv(precision))
 guesses = MultivariateNormal(mu, torch.diag_embed(logvar.exp()))
-gap = seen.log_prob(x) - exact_elbo(x.expand(200, 3), mu, logvar)
+gap = seen.log_prob(x) - exact_elbo(x, mu, logvar)
 assert torch.allclose(gap, kl_divergence(guesses, true))  # (5.1), for each of the 200
-print(f"the gaps go from {gap.min():.2f} to {gap.max():.1f} nats, and each is the KL of its encoder")
+print(f"the gaps go from {gap.min():.2f} to {gap.max():.1f} nats, and each is the KL of its answer")
 assert gap.min() > 0
+first_x, first_mu, first_logvar = x[:1], mu[:1], logvar[:1]  # for section 2
 
 # %% [markdown]
-# Each gap is its KL to the last digit. No encoder was *right*, and the bound of each was valid: to be wrong makes the
-# bound loose, never false. That is why one may train with it.
+# Each gap is its KL to the last digit. No answer was the right one, and the bound of each was valid: to be wrong makes
+# the bound loose, never false. That is why one may train with it.
 #
 # ### Two gaps, two causes
 #
 # What can make an encoder bad? Take $z$ one number, and let the decoder square it: $x = z^2 + 0.3\, \varepsilon$. Who
 # sees $x = 4$ knows that $z$ was near 2 or near $-2$, and cannot know which. Our $q$ is one bell. The best that a bell
-# can do is to choose a side, and the price of that choice is $\log 2$, one bit, whoever makes it. A second price comes
-# in because one *network* has to answer for all $x$: it may be too stiff for the right answers. The first is called the
-# approximation gap, the second the **amortisation gap** (摊销差距; Cremer et al. 2018). To tell them apart, we let 128
-# values of $x$ each have a bell of its own, and then ask two encoders, a straight line and a small net.
+# can do is to choose a side. *Pencil: on the chosen side lies half of the posterior, but all of $q$. There $q$ is twice
+# as large, so $\log q - \log p = \log 2$: one bit.* A second price comes in because one *network* has to answer for all
+# $x$: it may be too stiff for the right answers. The first is called the approximation gap, the second the
+# **amortisation gap** (摊销差距; Cremer et al. 2018). To tell them apart, we let 128 values of $x$ each have a bell of
+# its own, and then ask two encoders, a straight line and a small net.
 
 # %%
 node, weight = np.polynomial.hermite_e.hermegauss(32)  # E f(e) for a normal e is a sum of 32 terms
@@ -225,15 +227,15 @@ gaps = {
 # %% tags=["nbval-ignore-output"]
 fig, ax = plt.subplots()
 for color, marker, (name, nats) in zip((show.INK, show.WATER, show.SUNSET), "o^s", gaps.items()):
-    ax.plot(x, nats, marker, color=color, ms=4, label=f"{name}: {nats.mean():.2f} on average")
+    ax.plot(x, nats, marker, color=color, mfc="none", ms=5, label=f"{name}: {nats.mean():.2f} on average")
 ax.axhline(math.log(2), color=show.DUSK, ls="--")
-ax.text(3.2, math.log(2) - 0.45, "log 2", color=show.DUSK)
-ax.set(xlabel="x", ylabel="evidence less bound, nats", ylim=(0, 9), xlim=(-0.8, 6))
+ax.text(5.6, math.log(2) - 0.4, "log 2", color=show.DUSK)
+ax.set(xlabel="x", ylabel="evidence minus bound, nats", ylim=(0, 5), xlim=(-0.8, 6))
 ax.legend(loc="upper right")
 show.figure(
     fig,
-    alt="The gap against x. A bell for each x rises from 0 to log 2 and stays there; the small net lies on it, or "
-    "a little above; the line lies far above it.",
+    alt="The gap against x. A bell for each x rises from 0 to log 2 and stays there; the small net lies on it, "
+    "but at the left end; the line lies above both nearly everywhere.",
 )
 
 # %%
@@ -243,73 +245,77 @@ assert own_gap < net_gap + 1e-3 < line_gap
 course.expect("05.amortisation", line_gap - own_gap, baseline=net_gap - own_gap)
 
 # %% [markdown]
-# The dark dots are what one bell costs: nothing near zero, where both sides run together, and $\log 2$ from $x = 1$ on.
-# No training removes it. The small net lies on them but where they bend; the line is too stiff for a root. A better
-# network closes the second gap only.
+# The dark circles are what one bell costs: nothing near zero, where both sides run together, and $\log 2$ from $x = 1$
+# on. No training of the encoder removes it. The small net lies on them, except at the left end and where they bend. The
+# line has to follow a root with its mean, and a logarithm with its spread, and can do neither. A better network closes
+# the second gap only.
 #
 # ### When the code falls silent
 #
 # The strangest failure of a VAE is to be content without $z$. The encoder says the same about everything, $q(z \mid x)
 # = p(z)$, the KL is zero, and the decoder draws its one mean. It is called **posterior collapse** (后验坍缩), and one
 # often reads that the KL in (5.2) is to blame, or bad luck in training. In a linear world we can see what is. Let $x$
-# be one number of variance $\lambda$, and $x = w z + s\, \varepsilon$ the model, where the decoder's spread $s$ has
-# been chosen beforehand. The evidence is $N(0, w^2 + s^2)$; it is highest where $w^2 + s^2 = \lambda$. So
+# be one number of mean 0 and variance $\lambda$, and $x = w z + \sigma\, \varepsilon$ the model, where the decoder's
+# spread $\sigma$ has been chosen beforehand. The evidence is $N(0, w^2 + \sigma^2)$; it is highest where $w^2 +
+# \sigma^2 = \lambda$. So, with the KL as a mean over $x$,
 #
-# $$w^2 = \max(0,\ \lambda - s^2), \qquad \mathrm{KL} = \tfrac12 \log \max(1,\ \lambda / s^2) \tag{5.3}$$
+# $$w^2 = \max(0,\ \lambda - \sigma^2), \qquad \mathrm{KL} = \tfrac12 \log \max(1,\ \lambda / \sigma^2) \tag{5.3}$$
 #
-# (Lucas et al. 2019). These are `silence`, below. As soon as the decoder takes $s^2 > \lambda$ for noise, all of $x$
-# *is* noise to it, and nothing is left to say. There is no better optimum to be missed.
+# (Lucas et al. 2019). These are `silence`, below. As soon as the decoder takes $\sigma^2 > \lambda$ for noise, all of
+# $x$ *is* noise to it, and nothing is left to say. There is no better optimum to be missed.
 #
-# A second cause looks different. Let the decoder see something else from which half of $x$ can be guessed: the pixel to
-# the left, the label, the note before. If the correlation is $\rho$, what is left to say has the variance $\lambda (1 -
-# \rho^2)$.
+# A second cause looks different. Let the decoder, and the encoder, see something else that tells of $x$: the pixel to
+# the left, the label, the note before. Here it is one number $c$, which has the correlation $\rho = 0.8$ with $x$; the
+# decoder draws $k c + w z$, and learns $k$ too.
 #
-# *Predict 2.* $\lambda = 1$, and the decoder is told something with $\rho = 0.8$. At which $s$ does its code fall
-# silent? We train forty models at once by the exact bound, twenty of each kind.
+# *Predict 2.* $\lambda = 1$. Does the code of the decoder that is told something fall silent at a smaller $\sigma$, at
+# a larger one, or at the same? We train forty models at once by the exact bound, twenty of each kind.
 
 
 # %%
-def silence(left: float, s: np.ndarray) -> np.ndarray:
-    """The KL at the best w of (5.3), in nats. left: the variance that is left to say."""
-    return 0.5 * np.log(np.maximum(1, left / s**2))
+def silence(left: float, sigma: np.ndarray) -> np.ndarray:
+    """The KL at the best w of (5.3), in nats. left: the variance that is left to say, lambda."""
+    return 0.5 * np.log(np.maximum(1, left / sigma**2))
 
 
-def trained(left: float, s: torch.Tensor) -> torch.Tensor:
-    """The KL after training the bound (5.2), a mean over all x, for each s at once."""
-    w, u, logvar = (torch.full_like(s, start).requires_grad_() for start in (0.5, 0.5, -1.0))  # mu = u x
-    optimizer = torch.optim.Adam([w, u, logvar], lr=0.02)
-    for _ in range(1500):
+def trained(rho: float, sigma: torch.Tensor) -> torch.Tensor:
+    """The KL after training the bound (5.2), a mean over all x and c of variance 1, for each sigma at once."""
+    w, u, logvar, k, m = (torch.full_like(sigma, start).requires_grad_() for start in (0.5, 0.5, -1.0, 0.0, 0.0))
+    optimizer = torch.optim.Adam([w, u, logvar, k, m], lr=0.05)
+    for _ in range(1000):
         optimizer.zero_grad()
-        missed = ((1 - w * u).square() * left + w.square() * logvar.exp()) / (2 * s.square())
-        said = 0.5 * (u.square() * left + logvar.exp() - 1 - logvar)
-        (missed + said).sum().backward()  # minus the bound; log s is a constant here
+        of_x, of_c = 1 - w * u, k - w * u * m  # x - (k c + w mu) = of_x x - of_c c, where mu = u (x - m c)
+        missed = of_x.square() + of_c.square() - 2 * rho * of_x * of_c + w.square() * logvar.exp()
+        said = 0.5 * (u.square() * (1 + m.square() - 2 * m * rho) + logvar.exp() - 1 - logvar)
+        (missed / (2 * sigma.square()) + said).sum().backward()  # minus the bound; log sigma is a constant here
         optimizer.step()
     return said.detach()
 
 
-s = torch.linspace(0.1, 1.2, 20)
-said = {name: trained(left, s) for name, left in (("alone", 1.0), ("told something", 1 - 0.8**2))}
+sigma = torch.linspace(0.1, 1.2, 20)
+said = {name: trained(rho, sigma) for name, rho in (("alone", 0.0), ("told something", 0.8))}
 
 # %%
 fig, ax = plt.subplots()
 ruler = np.linspace(0.08, 1.25, 200)
 for (name, nats), left, color in zip(said.items(), (1.0, 1 - 0.8**2), (show.SUNSET, show.WATER)):
     ax.plot(ruler, silence(left, ruler), "--", color=show.DUSK, lw=1)
-    ax.plot(s, nats, "o", color=color, label=f"decoder {name}")
-    assert np.allclose(nats, silence(left, s.numpy()), atol=0.02)
-ax.set(xlabel="spread s that the decoder takes for noise", ylabel="KL, nats said in z")
+    ax.plot(sigma, nats, "o", color=color, label=f"decoder {name}")
+    assert np.allclose(nats, silence(left, sigma.numpy()), atol=0.02)
+ax.set(xlabel="spread that the decoder takes for noise", ylabel="KL, nats said in z")
 ax.legend()
 show.figure(
     fig,
-    alt="What is said in z falls with the spread s and is zero from s = 1 on; for a decoder that is told something, "
+    alt="What is said in z falls with the spread and is zero from 1 on; for a decoder that is told something, "
     "from 0.6 on. Trained models lie on the dashed formula.",
 )
 
 # %% [markdown]
-# *Answer 2.* At 0.6, the root of $1 - 0.64$. Every dot lies on (5.3), on the silent side too. Nobody was unlucky. If a
-# code is silent, ask what the decoder takes for noise and what else it is told. Chapter 08's decoder learns its $s$ and
-# finds a small one; its code says a lot. (In deeper nets training can *also* get stuck early, with a decoder that has
-# learnt to do without; that one is bad luck.)
+# *Answer 2.* At a smaller one: 0.6. To be told $c$ takes $\rho c$ off $x$, and what is left to say has the variance
+# $\lambda (1 - \rho^2) = 0.36$. Every dot lies on (5.3) with what is left for $\lambda$, on the silent side too. Nobody
+# was unlucky. If a code is silent, ask what the decoder takes for noise and what else it is told. Chapter 08's decoder
+# learns its $\sigma$ and finds a small one; its code says a lot. (In deeper nets training can *also* get stuck early,
+# with a decoder that has learnt to do without; that one is bad luck.)
 #
 # One thing was left out: our bounds were calculated without dice. A real decoder is a network, and the mean over $q$ in
 # (5.2) has no formula. It has to be drawn, and then we need the slope of a mean of something random.
@@ -322,8 +328,9 @@ show.figure(
 #
 # **Move the numbers.** Write $z = \mu + s\,\varepsilon$ with $\varepsilon \sim N(0, 1)$: the die is thrown elsewhere,
 # and $\mu$ only shifts what came out. This is **reparameterisation** (重参数化; Kingma & Welling 2014), and what
-# `vae.elbo` does. **Move the chances.** Keep the numbers that came out, and ask how much more probable they become when
-# $\mu$ moves: the **score function** (得分函数; Williams 1992).
+# `vae.elbo` does. It needs an $f$ with a slope. **Move the chances.** Keep the numbers that came out, and ask how much
+# more probable they become when $\mu$ moves; the slope of $\log q$ in a parameter is called the **score function**
+# (得分函数; Williams 1992).
 #
 # $$\frac{d}{d\mu}\, \mathbb{E} f(z) = \mathbb{E}\, f'(\mu + s\,\varepsilon)
 # = \mathbb{E}\left[ f(z)\, \frac{d \log q(z)}{d \mu} \right] = \mathbb{E}\left[ f(z)\, \frac{z - \mu}{s^2} \right]
@@ -362,79 +369,84 @@ dims, variance = [1, 3, 10, 30, 100], {}
 for d in dims:
     eps = torch.randn(100_000, d, generator=dice(d))
     mean_f = d * (MU**2 + S**2)
-    ways = {"numbers": by_numbers(eps), "chances": by_chances(eps), "less a mean": by_chances(eps, mean_f)}
+    ways = {"moving numbers": by_numbers(eps), "moving chances": by_chances(eps)}
+    ways["chances, mean taken off"] = by_chances(eps, mean_f)
     for name, slope in ways.items():
         variance.setdefault(name, []).append(slope.var().item())
         assert abs(slope.mean() - 2 * MU) < 5 * slope.std() / math.sqrt(len(eps))  # the exact slope
 
-# %% [markdown]
-# All three are unbiased. Their variance can be calculated, for moments of a normal number are known: $\mathbb{E}\,
-# \varepsilon^2 = 1$, $\mathbb{E}\, \varepsilon^4 = 3$, $\mathbb{E}\, \varepsilon^6 = 15$. With $m = \mu^2 + s^2$, the
-# mean of one square, and $V = 4\mu^2 s^2 + 2 s^4$, its variance,
-#
-# $$\text{numbers: } 4 s^2, \qquad \text{chances: } \frac{A - 2 B c + c^2 + (d - 1) V}{s^2} - 4 \mu^2,
-# \quad c = b - (d - 1)\, m \tag{5.5}$$
-#
-# where $A = \mu^4 + 18 \mu^2 s^2 + 15 s^4$ and $B = \mu^2 + 3 s^2$ are the means of $z_1^4 \varepsilon_1^2$ and $z_1^2
-# \varepsilon_1^2$, and $b$ is the constant that was taken off. It is `spread`.
-
-
 # %%
-def spread(d: np.ndarray, b: np.ndarray) -> np.ndarray:
-    m, V = MU**2 + S**2, 4 * MU**2 * S**2 + 2 * S**4
-    A, B, c = MU**4 + 18 * MU**2 * S**2 + 15 * S**4, MU**2 + 3 * S**2, b - (d - 1) * m
-    return (A - 2 * B * c + c**2 + (d - 1) * V) / S**2 - 4 * MU**2
-
-
-d = np.array(dims)
-formula = {"numbers": np.full(5, 4 * S**2), "chances": spread(d, 0 * d), "less a mean": spread(d, d * (MU**2 + S**2))}
 fig, ax = plt.subplots()
 for color, marker, (name, measured) in zip((show.WATER, show.SUNSET, show.INK), "os^", variance.items()):
-    ax.loglog(d, formula[name], "--", color=show.DUSK, lw=1)
-    ax.loglog(d, measured, marker, color=color, label=name)
-    assert np.allclose(measured, formula[name], rtol=0.1), name  # (5.5)
-ax.set(xlabel="numbers in z", ylabel="variance of the slope")
+    ax.loglog(dims, measured, marker + "-", color=color, label=name)
+ax.set(xlabel="d, how many numbers are in z", ylabel="variance of the slope")
 ax.legend()
 show.figure(
     fig,
-    alt="The variance by numbers is flat. By chances it grows as the square of the size of z; less a mean, "
-    "in proportion to it. Measured dots lie on dashed formulas.",
+    alt="Moving numbers: the variance stays the same with d. Moving chances: it grows as the square of d; with the "
+    "mean taken off, in proportion to d.",
 )
-print(f"100 numbers: {formula['chances'][-1]:,.0f} against {formula['numbers'][-1]:.0f}")
-assert formula["chances"][-1] > 50_000 and formula["less a mean"][-1] < formula["chances"][-1] / 100
+wide = {name: measured[-1] for name, measured in variance.items()}
+assert wide["moving chances"] > 50_000 * wide["moving numbers"] > 100 * wide["chances, mean taken off"]
 
 # %% [markdown]
-# *Answer 3.* More than sixty thousand. The first way looks at the *slope* of $f$ in one direction. The second sees only
-# its *value*, to which a hundred numbers have contributed, and has to find out from many draws which one it was; most
-# of the value is not even news, so to take off its mean helps a hundredfold. (5.5) says both: $c^2$ grows as $d^2$, and
-# $b$ can remove it.
+# *Answer 3.* More than ten thousand; some sixty thousand. All three are right in the mean. But the first way looks at
+# the *slope* of $f$ in one direction. The second sees only its *value*, to which a hundred numbers have contributed,
+# and has to find out from many draws which one it was. Most of the value is not even news: to take a constant off $f$,
+# a **baseline**, changes no mean (why?) and helps a hundredfold.
 #
-# Is the second way good for nothing? It is the only one where $z$ cannot be moved a little: for section 1's two coins,
-# for words, for whether a listener liked it. There is no slope between coin A and coin B. This is how language models
-# are trained on human judgement, and why so much art goes into the baseline.
+# Is the second way good for nothing? Of the two it is the only one where $z$ cannot be moved a little: for coins, for
+# words, for whether a listener liked it. There is no slope between coin A and coin B. One of the ways in which language
+# models are trained on human judgement is this one, and there much work goes into the baseline.
 #
+# ### ◇ Where the variances come from
+#
+# Moments of a normal number are known: $\mathbb{E}\, \varepsilon^2 = 1$, $\mathbb{E}\, \varepsilon^4 = 3$,
+# $\mathbb{E}\, \varepsilon^6 = 15$. Write $m = \mu^2 + s^2$ for the mean of one square, $V = 4\mu^2 s^2 + 2 s^4$ for
+# its variance, and $c$ for what the baseline takes off too much from the first square: the baseline, minus $(d - 1)\,
+# m$ for the others.
+#
+# $$\text{numbers: } 4 s^2, \qquad \text{chances: } \frac{Q - 2 R c + c^2 + (d - 1) V}{s^2} - 4 \mu^2 \tag{5.5}$$
+#
+# with $Q = \mu^4 + 18 \mu^2 s^2 + 15 s^4$ and $R = \mu^2 + 3 s^2$, the means of $z_1^4 \varepsilon_1^2$ and $z_1^2
+# \varepsilon_1^2$. It is `spread`. Without a baseline $c^2$ grows as $d^2$; with the mean it is gone.
+
+
+# %%
+def spread(d: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    m, V = MU**2 + S**2, 4 * MU**2 * S**2 + 2 * S**4
+    Q, R, c = MU**4 + 18 * MU**2 * S**2 + 15 * S**4, MU**2 + 3 * S**2, baseline - (d - 1) * m
+    return (Q - 2 * R * c + c**2 + (d - 1) * V) / S**2 - 4 * MU**2
+
+
+d = np.array(dims)
+formulas = np.full(5, 4 * S**2), spread(d, 0 * d), spread(d, d * (MU**2 + S**2))
+for formula, (name, measured) in zip(formulas, variance.items()):
+    print(f"d = 100, {name:24}: {formula[-1]:8,.0f}")
+    assert np.allclose(measured, formula, rtol=0.1), name  # (5.5)
+
+# %% [markdown]
 # A VAE throws its dice in the first way. Does `vae.elbo` come to what section 1 calculated without them? We give it the
-# world of section 1 and its first random encoder.
+# world of section 1 and the first random answer.
 
 # %%
 from types import SimpleNamespace
 
 throws = 50_000
 thrower = SimpleNamespace(
-    encode=lambda x, labels: (mu[:1].expand(len(x), 2), logvar[:1].expand(len(x), 2)),
+    encode=lambda x, labels: (first_mu.expand(len(x), 2), first_logvar.expand(len(x), 2)),
     decode=lambda z, labels: z @ W.T,
     log_sigma=torch.tensor(SIGMA).double().log(),
 )
-shown = W @ torch.tensor([1.0, -0.5]).double() + 0.3  # the x of section 1
-by_dice = vae.elbo(thrower, shown.expand(throws, 3), None, dice(4))
-by_formula = exact_elbo(shown[None], mu[:1], logvar[:1]).item()
+by_dice = vae.elbo(thrower, first_x.expand(throws, 3), None, dice(4))
+by_formula = exact_elbo(first_x, first_mu, first_logvar).item()
 error = by_dice.std().item() / math.sqrt(throws)
 print(f"by dice {by_dice.mean():.2f}, give or take {error:.2f}; by the formula {by_formula:.2f}")
 assert abs(by_dice.mean().item() - by_formula) < 5 * error
 
 # %% [markdown]
-# A VAE has a $z$ that can be moved, and its gradient is steady. Its trouble was the encoder: it has to *guess* the
-# hidden cause, with a bell. Now we take the guessing away.
+# It does, and its gradient is of the first kind. What troubles a VAE is the encoder: it has to *guess* the hidden
+# cause, with a bell. Now we take the guessing away.
 #
 # ## 3 · Noise as a teacher
 #
@@ -450,7 +462,7 @@ assert abs(by_dice.mean().item() - by_formula) < 5 * error
 #
 # This is `diffusion.noised`; time goes from the data, $t = 0$, to the noise, $t = 1$. `diffusion.ddpm` has the $a$ and
 # $b$ of Ho and others; in their letters $a = \sqrt{\bar\alpha}$, the root of a product. We take their thousand steps
-# one by one, for twenty thousand coins that show $-1$ or $1$.
+# one by one, for twenty thousand numbers that are $-1$ or $1$: signs, as we shall call them.
 
 # %%
 beta = torch.linspace(1e-4, 0.02, 1000)  # Ho et al. 2020, section 4
@@ -462,47 +474,47 @@ for k in (100, 300, 1000):
     a, b, *_ = ddpm(torch.tensor(k / 1000))
     kept = (xs[k] * start).mean()  # what is left of x0
     rest = (xs[k] - kept * start).std()
-    print(f"step {k:4}: the formula says a = {a:.2f}, b = {b:.2f}")
+    print(f"step {k:4}: measured {kept:.2f} and {rest:.2f}; the formula says a = {a:.2f}, b = {b:.2f}")
     assert abs(kept - a) < 0.03 and abs(rest - b) < 0.02  # (5.6)
-assert math.isclose(0.8 * 0.8, 0.64) and math.isclose(0.48**2 + 0.6**2, 1 - 0.64**2)  # as by hand
 
 # %% [markdown]
-# Now play the game. Somebody shows you one noised coin, $x_t = 0.1$ at a time when $a = 0.6$ and $b = 0.8$, and asks
+# Now play the game. Somebody shows you one noised sign, $x_t = 0.1$ at a time when $a = 0.6$ and $b = 0.8$, and asks
 # what it was. You are paid by the squared error, so you had better say neither $-1$ nor 1. The best answer to a squared
-# error is always the mean of what could have been, $\mathbb{E}[x_0 \mid x_t]$: for any answer $f$,
+# error is the mean of what could have been, $\mathbb{E}[x_0 \mid x_t]$: for any answer $f$ that is made of $x_t$ alone,
 #
 # $$\mathbb{E}\,(f - x_0)^2 = \mathbb{E}\,\big(f - \mathbb{E}[x_0 \mid x_t]\big)^2
 # + \text{what nobody can know} \tag{5.7}$$
 #
 # *Pencil.* By Bayes' formula the chances of 1 and $-1$ stand as $e^{-(x_t - a)^2 / 2b^2}$ to $e^{-(x_t + a)^2 / 2b^2}$.
-# The mean is their difference over their sum, which is $\tanh(a\, x_t / b^2)$. This is `Mixture.clean`, for any number
-# of normal clouds. *In a cloud of only two coins you can do better than the mean: guess the nearer one. Why should one
-# not?* Because of what the mean knows. Take the density $p(x_t)$ of *noised* coins, and the slope of its logarithm, the
-# **score** (得分). Whoever knows the mean knows it:
+# The mean is their difference over their sum, which is $\tanh(a\, x_t / b^2)$: here $\tanh(0.06 / 0.64) = 0.09$, nearly
+# nothing. This is `Mixture.clean`, for any number of normal clouds. If you were paid for hits, you would name the
+# nearer sign; a mean is never one. But the mean knows something else. Take the density $p(x_t)$ of *noised* signs, and
+# the slope of its logarithm in $x_t$, the **score** (得分; not section 2's score function, which was a slope in a
+# parameter). If you know the mean, you can calculate it:
 #
 # $$\nabla \log p(x_t) = \frac{a\, \mathbb{E}[x_0 \mid x_t] - x_t}{b^2} \tag{5.8}$$
 #
 # It is Tweedie's formula (Efron 2011), and `readings(...).score`. A reason in one line: $p(x_t)$ is a mean of bells
 # around $a\, x_0$; the slope of a bell's logarithm is $(a\, x_0 - x_t)/b^2$; and the slope of the logarithm of a mean
-# of bells is the mean of theirs, each as important as it is probable here. So *to guess what was there* and *to know
-# uphill* are the same.
+# of bells is the mean of theirs, each weighted by its probability at this $x_t$. So *to guess what was there* and *to
+# know uphill* are the same.
 #
-# *Predict 4.* At a very early time, $b = 0.05$, you see $x_t = 0.3$: a rare sight. What was there, and which way does
-# the score point, and is it long or short?
+# *Predict 4.* Very near to the data ($t \approx 0.01$, $b = 0.05$) you see $x_t = 0.3$: a rare sight. What was there,
+# and which way does the score point, and is it long or short?
 
 # %%
-coins = Mixture(torch.tensor([[-1.0], [1.0]]).double(), 0.0)
+signs = Mixture(torch.tensor([[-1.0], [1.0]]).double(), 0.0)
 line = torch.linspace(-2.5, 2.5, 401).double()[:, None]
 t = torch.full((401,), 0.15).double()
 a, b, *_ = ddpm(t[0])
-mean = coins.clean(line, t, ddpm)
+mean = signs.clean(line, t, ddpm)
 assert torch.allclose(mean, torch.tanh(a * line / b**2))  # by hand
 x = line.clone().requires_grad_()
-slope = torch.autograd.grad(coins.log_density(x, t, ddpm).sum(), x)[0]
+slope = torch.autograd.grad(signs.log_density(x, t, ddpm).sum(), x)[0]
 assert torch.allclose(slope, (a * mean - line) / b**2)  # (5.8)
 
 rare, soon = torch.tensor([[0.3]]).double(), torch.tensor([0.0115]).double()
-there = readings(ddpm, rare, soon, clean=coins.clean(rare, soon, ddpm))
+there = readings(ddpm, rare, soon, clean=signs.clean(rare, soon, ddpm))
 print(f"b = {ddpm(soon).b.item():.2f}, seen 0.3: it was {there.clean.item():.2f}, score {there.score.item():.0f}")
 
 noisy = xs[150]  # the same time, by 150 steps
@@ -511,29 +523,32 @@ heard = [start[hit].mean().item() for hit in near]  # nobody told these the form
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3.2))
-jitter = 0.06 * torch.randn(1500, generator=dice(7))
-left.plot(noisy[:1500], start[:1500] + jitter, ".", color=show.SKY, ms=2, label="noised coins")
+jitter = 0.06 * torch.randn(800, generator=dice(7))
+left.plot(noisy[:800], start[:800] + jitter, ".", color=show.SKY, ms=2, label="noised signs")
 left.plot(np.arange(-2, 2.1, 0.4), heard, "o", color=show.WATER, label="their means")
 left.plot(line, mean, "--", color=show.DUSK, label="tanh")
-left.set(xlabel="xt", ylabel="x0", ylim=(-1.3, 2.4), yticks=(-1, 0, 1))
+left.set(xlabel="xt", ylabel="x0 (shaken a little)", ylim=(-1.3, 2.4), yticks=(-1, 0, 1))
 left.legend(loc="upper left", fontsize=9)
-density = coins.log_density(line, t, ddpm).exp()
+density = signs.log_density(line, t, ddpm).exp()
 right.fill_between(line[:, 0], density, color=show.GOLD, alpha=0.3, lw=0)
-for place in range(24, 400, 22):
-    step = 0.07 * slope[place].item()
-    arrow = dict(arrowstyle="->", color=show.SUNSET)
-    right.annotate("", (line[place, 0] + step, 0.02), (line[place, 0], 0.02), arrowprops=arrow)
-right.set(xlabel="xt", ylabel="p(xt)", ylim=(0, 0.5))
+right.plot(line[:, 0], density, color=show.GOLD)
+right.set(xlabel="xt", ylabel="p(xt), filled", ylim=(0, 0.5), title=f"a = {a:.2f}, b = {b:.2f}")
+uphill = right.twinx()
+uphill.plot(line[:, 0], slope[:, 0], color=show.SUNSET)
+uphill.axhline(0, color=show.SUNSET, lw=0.5)
+uphill.set(ylim=(-9, 9))
+uphill.set_ylabel("score", color=show.SUNSET)
 show.figure(
     fig,
-    alt="Left: noised coins in two bands at x0 = -1 and 1; their means lie on a curve that rises from -1 to 1. Right: "
-    "the density of noised coins with two humps, and arrows of the score that point uphill to them.",
+    alt="Left: noised signs in two bands at x0 = -1 and 1; their means lie on a curve that rises from -1 to 1. Right: "
+    "the density of noised signs with two humps; the score crosses zero on each of them and between.",
 )
 assert np.allclose(heard, torch.tanh(a * torch.arange(-2, 2.1, 0.4) / b**2), atol=0.12)
 
 # %% [markdown]
 # *Answer 4.* It was 1, as good as surely, and the score points there and is very long: $(1 - 0.3)/0.05^2$, nearly three
-# hundred, since $b^2$ is small. Near the data, rare places are steep.
+# hundred, since $b^2$ is small. Near the data, rare places are steep. In the figure, where $b$ is larger, the score is
+# a gentle slope: it leads to one of the two humps, and is zero between them, where nothing says which.
 #
 # ### Four names for one number
 #
@@ -548,7 +563,8 @@ assert np.allclose(heard, torch.tanh(a * torch.arange(-2, 2.1, 0.4) / b**2), ato
 
 # %%
 x, t = torch.tensor([[0.3], [-1.2]]).double(), torch.tensor([0.25, 0.6]).double()
-four = readings(ddpm, x, t, clean=coins.clean(x, t, ddpm))
+four = readings(ddpm, x, t, clean=signs.clean(x, t, ddpm))
+print(f"{'seen':9}", " ".join(f"{number:7.3f}" for number in x[:, 0]))
 for name, value in four._asdict().items():
     print(f"{name:9}", " ".join(f"{number:7.3f}" for number in value[:, 0]))
     again = readings(ddpm, x, t, **{name: value})
@@ -556,9 +572,8 @@ for name, value in four._asdict().items():
 
 # %% [markdown]
 # And so a network learns without being told a score by anybody: noise some data, ask for the reading that you like, and
-# pay by the squared error (Vincent 2011). By (5.7) it comes to the mean, though every single answer that it was given
-# is another one. Its loss does not go to zero; what is left is what nobody can know. So a diffusion model's loss says
-# little. Who calculates the exact mean, as here, sees more.
+# pay by the squared error (Vincent 2011). By (5.7) it comes to the mean, although every training example gives it a
+# different answer. Its loss does not go to zero; what is left is what nobody can know.
 #
 # It matters which one you ask for all the same. That is the next section.
 #
@@ -622,16 +637,16 @@ assert (ends[0] - direct).norm(dim=1).max() < 0.05
 
 # %% [markdown]
 # The same noise arrives at the same point. So nobody can prefer one of the two for where it goes. But a network that
-# *learns* is paid in one reading, at times drawn in one clock. An error $e$ in $x_0$ is an error $(a/b)\, e$ in the
-# noise and, on the straight path, $e / t'$ in the velocity. By (5.7), both losses are paid for the squared distance
-# from one exact mean, with different weights:
+# *learns* is paid in one reading, at times drawn in one clock. An error $e$ in $x_0$ is an error $-(a/b)\, e$ in the
+# noise and, on the straight path, $-e / t'$ in the velocity. By (5.7), both losses are paid for the squared distance of
+# the net's belief $\hat x_0$ from one exact mean, with different weights:
 #
 # $$L_\varepsilon = \mathbb{E}\, \Big(\frac{1 - t'}{t'}\Big)^2 \big\| \hat x_0 - \mathbb{E}[x_0 \mid x] \big\|^2
 # + \ldots, \qquad
 # L_v = \mathbb{E}\, \Big(\frac{1}{t'}\Big)^2 \big\| \hat x_0 - \mathbb{E}[x_0 \mid x] \big\|^2 + \ldots \tag{5.11}$$
 #
-# These are `diffusion.loss` with `"noise"` and `"velocity"`. First the two weights: we make the exact answer wrong by
-# $e$ and look at what becomes of the other readings.
+# The dots are what no net can change. These are `diffusion.loss` with `"noise"` and `"velocity"`. First the two
+# weights: we make the exact answer wrong by $e$ and look at what becomes of the other readings.
 
 # %%
 e = torch.tensor([0.1, -0.2])
@@ -646,11 +661,12 @@ assert torch.allclose(moved(ddpm, x, t, "noise"), -e * ((1 - when) / when)[:, No
 assert torch.allclose(moved(straight, on_line, when, "velocity"), -e / when[:, None], atol=1e-4)  # right
 
 # %% [markdown]
-# Two small nets learn, one each way, from the same moons, with equally many steps. Then we ask both the same: *what was
-# there before?* Nobody but us can tell how wrong they are.
+# Four small nets learn from the same moons, with equally many steps: on each path, with the clock that belongs to it,
+# one that is asked for the noise and one for the velocity. Then we ask all of them the same: *what was there before?*
+# Nobody but us can tell how wrong they are.
 #
-# *Predict 5.* Nearly pure noise, $t' = 0.95$. Whoever answers "the middle" is nearly right there. Which net is worse,
-# by what factor, and why?
+# *Predict 5.* Nearly pure noise, $t' = 0.95$. Are the worst nets there those of one path, or those of one reading?
+# Worse by a tenth, by half, or several times? Look at the weights in (5.11).
 
 
 # %%
@@ -672,70 +688,93 @@ def learnt(path, reading: str) -> Net:
     torch.manual_seed(course.seed())
     net = Net()
     study = lambda net, step, g: diffusion.loss(net, moons.draw(256, g), g, path, reading)
-    train(net, study, Recipe(steps=1000, lr=0.01, ema=0.99, seed=course.seed()), progress=False)
+    train(net, study, Recipe(steps=700, lr=0.015, ema=0.99, seed=course.seed()), progress=False)
     return net
 
 
-nets = {ddpm: ("noise", learnt(ddpm, "noise")), straight: ("velocity", learnt(straight, "velocity"))}
+nets = {(path, reading): learnt(path, reading) for path in (ddpm, straight) for reading in ("noise", "velocity")}
 
 
 # %%
-def guess(path):
-    """What the net of this path believes of x0."""
-    reading, net = nets[path]
-    return lambda x, t: readings(path, x, t, **{reading: net(x, t)}).clean
+def guess(path, reading: str):
+    """What this net believes of x0."""
+    return lambda x, t: readings(path, x, t, **{reading: nets[path, reading](x, t)}).clean
 
 
-x0, eps, wrong, times = moons.draw(4000, dice(11)), starts(4000, 12), {ddpm: [], straight: []}, []
+x0, eps, wrong, times = moons.draw(4000, dice(11)), starts(4000, 12), {key: [] for key in nets}, []
 for time in (0.008, 0.02, 0.03, 0.07, 0.125, 0.19, 0.26, 0.34, 0.43, 0.53, 0.66, 0.76):  # on DDPM's clock
     t = torch.full((4000,), time)
     x = noised(x0, eps, t, ddpm)
-    on_line, when = to_line(x, t)  # the same points for both nets
+    on_line, when = to_line(x, t)  # the same points for all nets
     times.append(when[0].item())
-    for path, place, moment in ((ddpm, x, t), (straight, on_line, when)):
+    best = moons.clean(x, t, ddpm)
+    for path, reading in nets:
         with torch.no_grad():
-            away = guess(path)(place, moment) - moons.clean(x, t, ddpm)
-        wrong[path].append(away.square().sum(1).mean().sqrt().item())
-times, wrong = np.array(times), {path: np.array(found) for path, found in wrong.items()}
+            away = guess(path, reading)(*((x, t) if path is ddpm else (on_line, when))) - best
+        wrong[path, reading].append(away.square().sum(1).mean().sqrt().item())
+times, wrong = np.array(times), {key: np.array(found) for key, found in wrong.items()}
 
 # %% tags=["nbval-ignore-output"]
-fig, ax = plt.subplots()
-ax.semilogy(times, wrong[ddpm], "o-", color=show.SKY, label="learnt the noise, on DDPM's path")
-ax.semilogy(times, wrong[straight], "s-", color=show.SUNSET, label="learnt the velocity, on the line")
+fig, ax = plt.subplots(figsize=(7, 3.4))
+for path, style in ((ddpm, "--"), (straight, "-")):
+    name = "DDPM's path" if path is ddpm else "the line"
+    ax.semilogy(times, wrong[path, "noise"], "o" + style, color=show.SKY, label=f"the noise, on {name}")
+    ax.semilogy(times, wrong[path, "velocity"], "s" + style, color=show.SUNSET, label=f"the velocity, on {name}")
 ax.axhline(moons.draw(4000, dice(13)).square().sum(1).mean().sqrt(), color=show.INK, lw=1, ls=":")
 ax.text(0.03, 1.13, "who always says: the middle", fontsize=9)
-ax.set(xlabel="time t' on the line: 0 data, 1 noise", ylabel="error of the guess of x0", ylim=(3e-3, 2.4))
-ax.legend(loc="lower right", fontsize=9)
+ax.set(xlabel="time t' on the line: 0 data, 1 noise", ylabel="error of the guess of x0", ylim=(3e-3, 4))
+ax.legend(loc="lower center", fontsize=9, title="learnt", ncols=2, handlelength=4)
 show.figure(
     fig,
-    alt="Both nets err alike up to the middle; towards pure noise the net that learnt the noise errs more and more, "
-    "up to half the size of the moons.",
+    alt="All four nets err alike near the data, most around 0.2, and little in the middle. Towards pure noise the two "
+    "that learnt the noise err more and more, up to half the size of the moons; the others do not.",
 )
 
 # %%
-ratio = wrong[ddpm] / wrong[straight]
-assert ratio[-1] > 3 and ratio[:5].max() < 3 and wrong[straight].max() < 0.25
+last = {key: found[-1] for key, found in wrong.items()}
+noise_nets, others = ([last[path, reading] for path in (ddpm, straight)] for reading in ("noise", "velocity"))
+assert min(noise_nets) > 2 * max(others)
+ratio = wrong[ddpm, "noise"] / wrong[straight, "velocity"]
+assert ratio[:5].max() < 3 and wrong[straight, "velocity"].max() < 0.25
 course.expect("05.far_noise", ratio[-1], baseline=ratio[3])
 
 # %% [markdown]
-# *Answer 5.* The one that learnt the noise, several times over. In nearly pure noise almost everything *is* the noise:
-# to say $\hat\varepsilon = x_t$ is nearly right, and the weight $((1 - t')/t')^2$ pays nothing for the rest. But to go
-# back, one has to divide what is left by a small $a$, and a small error becomes a large one. The velocity's weight
-# $1/t'^2$ never falls below 1. In the middle both are at their worst, where a point has to decide for a moon.
+# *Answer 5.* Those of one reading, the noise, and several times over. In nearly pure noise almost everything *is* the
+# noise: to say $\hat\varepsilon = x_t$ is nearly right, and the weight $((1 - t')/t')^2$ pays nothing for the rest. But
+# to go back, one has to divide what is left by a small $a$, and a small error becomes a large one. On the line the
+# velocity's weight $1/t'^2$ never falls below 1. (Exercise 05.3 calculates the weight of any reading on any path.) All
+# nets have a small bump near $t' = 0.2$, and are good in the middle.
+#
+# And the losses, which one watches while a net learns? The same question to the second net and to the exact answer.
+
+# %% tags=["nbval-ignore-output"]
+answers = {"the net": nets[straight, "velocity"], "the exact answer": velocity(exact[straight], straight)}
+with torch.no_grad():
+    x0 = moons.draw(20_000, dice(14))
+    paid = {name: diffusion.loss(answer, x0, dice(15), straight, "velocity").item() for name, answer in answers.items()}
+print(", ".join(f"{name} pays {loss:.3f}" for name, loss in paid.items()))
+
+# %%
+assert paid["the exact answer"] < paid["the net"] < 1.2 * paid["the exact answer"]
+
+# %% [markdown]
+# Nearly all of the loss is what nobody can know; of how good the net is, it says something in the second decimal. Who
+# can calculate the exact answer sees more.
 #
 # So they are one thing in two coordinates, and still not the same to *learn*. What differs is what the loss is paid
-# for, and when. Most of what papers call a new diffusion is a new weight in (5.11) (Kingma & Gao 2023). And the bound
-# of section 1? The noise is an encoder that nobody has to train, of a thousand hidden layers, and the ELBO of this long
-# VAE is again such a weighted sum (Ho et al. 2020).
+# for, and when. All common losses of diffusion models are weighted sums of this kind (Kingma & Gao 2023). And the bound
+# of section 1? Read the lower row of the first diagram the other way: $x_0$ is what we see, $x_t$ what is hidden. Then
+# the noise is an encoder that nobody has to train, of a thousand layers, and the ELBO of this long VAE is again such a
+# weighted sum (Ho et al. 2020).
 #
 # ## 5 · The way back
 #
 # *How many looks does the way back need?* Start from noise at $t = 1$, and follow the velocity down to $t = 0$.
-# *Pencil: let the world be one single point, 2. Who is asked says: it was 2. On the straight path the velocity at $x$
-# is $\varepsilon - x_0 = (x - 2)/t$. From $x = 0.5$ at $t = 1$, one step of length 1 lands on $0.5 - (0.5 - 2) = 2$.*
-# One look is enough, if there is only one thing to draw. With two points, 2 and $-2$, the answer at $t = 1$ is their
-# *middle*, and one step lands on 0, where nothing is. To arrive at a point one has to look again on the way, when it
-# has become clear which it will be.
+# *Pencil: let the world be one single point, 2. The exact answer is always: it was 2. On the straight path the velocity
+# at $x$ is $\varepsilon - x_0 = (x - 2)/t$. From $x = 0.5$ at $t = 1$, one step of length 1 lands on $0.5 - (0.5 - 2) =
+# 2$.* One look is enough, if there is only one thing to draw. With two points, 2 and $-2$, the answer at $t = 1$ is
+# their *middle*, and one step lands on 0, where nothing is. To arrive at a point one has to look again on the way, when
+# it has become clear which it will be.
 #
 # Steps need a rule. **Euler** takes the velocity here for the whole step; **Heun** tries that step, looks at the
 # velocity there, and goes by the mean of both:
@@ -743,10 +782,12 @@ course.expect("05.far_noise", ratio[-1], baseline=ratio[3])
 # $$x_s = x_t + (s - t)\, v(x_t, t), \qquad
 # x_s = x_t + \tfrac{s - t}{2} \big( v(x_t, t) + v(x^{\text{Euler}}_s, s) \big) \tag{5.12}$$
 #
-# These are `sample.ode` with `order=1` and `order=2`. Here is the whole of it in one picture: a world of one number, of
-# which three values are frequent; time from left, noise, to right, data; and thirty ways (dark). The ground is the
-# exact density, and so are the curves at both ends. Three ways are jostled (green); we come to them. Beneath, at equal
-# times, a digit on its way: $x_t$, and what the course's network then believes of $x_0$.
+# These are `sample.ode` with `order=1` and `order=2`; Heun's last step, to $t = 0$, is Euler's, so that $n$ steps take
+# $2n
+# - 1$ looks. Here is the whole of it in one picture: a world of one number, of which three values are frequent; time
+#   from left, noise, to right, data; and thirty ways (dark). The background shows where the density is high, at each
+#   time by its own scale, and at both ends it stands as a curve. Three ways are jostled (green); we come to them.
+#   Beneath, at equal times, a digit on its way: $x_t$, and what the course's network then believes of $x_0$.
 
 # %%
 three = Mixture(torch.tensor([[-1.5], [0.2], [1.4]]), 0.12, torch.tensor([0.3, 0.2, 0.5]))
@@ -784,8 +825,8 @@ for ax, density in ((fig.add_subplot(grid[0, 0]), -ground[0]), (fig.add_subplot(
     ax.set(ylim=(-2.8, 2.8))
     ax.set_axis_off()
 colours = torch.stack(ground, 1)
-extent = [1, 0, -3, 3]
-top.imshow((colours / colours.amax(0)).sqrt(), extent=extent, origin="lower", aspect="auto", cmap="YlOrBr", alpha=0.7)
+colours = ((colours / colours.amax(0)).sqrt() * 30).round()  # thirty tones make a small file
+top.imshow(colours, extent=[1, 0, -3, 3], origin="lower", aspect="auto", cmap="YlOrBr", alpha=0.7)
 top.plot(moments, ways.T, color=show.INK, lw=0.8)
 top.plot(moments, jostled.T, color=show.WATER, lw=0.8)
 top.set(ylabel="x", ylim=(-2.8, 2.8), xticks=[])
@@ -801,13 +842,13 @@ show.figure(
 )
 
 # %% [markdown]
-# Look at the dark lines first. They run level for more than half of the time: from far away the best guess is somewhere
-# in the middle, and hardly changes. Then each way has to choose, within a short stretch. The digit does the same. At
-# first a three that is all threes at once, then one with a slope, at last the hairs of the pen: *what is large is
-# decided early*.
+# Look at the dark lines first. At $t = 1$ every guess is the common middle, and all ways lean to it a little. While the
+# noise shrinks, each guess moves away from the middle, towards one of the three values, and passes the point itself:
+# there the way is level. Then it is drawn to its value. The digit does the same: first a blur where strokes may be, at
+# last their edges.
 #
-# A rule of order $p$ has an error that falls by $2^p$ when the steps are halved. Since the field is exact, what is left
-# is the rule's own. In code, `strayed` measures it, against a thousand steps.
+# A rule of order $p$ has an error that is divided by $2^p$ when the steps are halved. Since the field is exact, what is
+# left is the rule's own. In code, `strayed` measures it, against a thousand steps.
 
 
 # %%
@@ -819,30 +860,27 @@ def strayed(order: int, steps: int) -> float:
 fully = sample.ode(velocity(exact[straight], straight), noise, 1000)
 for name, order in (("Euler", 1), ("Heun", 2)):
     short = [strayed(order, steps) for steps in (16, 32, 64)]
-    print(f"{name}: {short[0]:.4f}, with half the step one {short[0] / short[1]:.1f}th")
+    print(f"{name}: {short[0]:.4f}; half the step: divided by {short[0] / short[1]:.1f}")
     assert 0.75 * 2**order < math.sqrt(short[0] / short[2]) < 1.35 * 2**order
 
 # %% [markdown]
 # ### Back with fresh noise
 #
-# The first diffusion models went back otherwise. They draw: guess $x_0$, and throw a point $x_s$ as the *chain* would
-# have had it, between this $x_0$ and $x_t$. How much fresh noise? Any part $\eta$ between none and all of the chain's
-# serves, as long as the deviation around $a_s\, x_0$ is $b_s$ in the end (Song, Meng & Ermon 2021):
+# The first diffusion models went back otherwise: like the green ways in the picture, they draw at each step. Let $s$ be
+# the next time, nearer to the data. We know what $x_s$ has to be: $a_s$ of $x_0$, plus noise of size $b_s$. A part of
+# this noise is kept from $x_t$, a part $\kappa$ is drawn anew (Song, Meng & Ermon 2021):
 #
-# $$x_s = a_s\, \hat x_0 + \sqrt{b_s^2 - \sigma^2}\; \hat\varepsilon + \sigma\, z, \qquad
-# \sigma^2 = \eta^2\, b_s^2 \Big(1 - \frac{a_t^2\, b_s^2}{a_s^2\, b_t^2}\Big) \tag{5.13}$$
+# $$x_s = a_s\, \hat x_0 + \sqrt{b_s^2 - \kappa^2}\; \hat\varepsilon + \kappa\, \xi, \qquad
+# \kappa = \eta\; b_s \sqrt{1 - \Big(\frac{a_t\, b_s}{a_s\, b_t}\Big)^2} \tag{5.13}$$
 #
-# with $z \sim N(0, I)$ fresh. This is `sample.ddim`: $\eta = 0$ is called **DDIM**, $\eta = 1$ **ancestral sampling**
-# (祖先采样). In the last step $b_s = 0$, so nothing is drawn there. And DDIM is no new rule: $a_s \hat x_0 + b_s
-# \hat\varepsilon$, divided by $a_s + b_s$, is the line of (5.10) between the same two guesses. *DDIM is Euler's step on
-# the straight path*, on another clock. We let both go.
+# with fresh $\xi \sim N(0, I)$. This is `sample.ddim`. $\eta = 0$ draws nothing and is called **DDIM**; $\eta = 1$
+# draws as much as the chain of section 3 would have, and is **ancestral sampling** (祖先采样; exercise 05.5 derives its
+# $\kappa$). *Pencil: from $a = 0.6$, $b = 0.8$ to $a = 0.8$, $b = 0.6$ the fraction is $0.36 / 0.64 = 0.5625$, so
+# $\kappa = 0.6 \cdot 0.827 = 0.496$: of the variance 0.36 more than two thirds are new.* In the last step $b_s = 0$, so
+# nothing is drawn there.
 #
-# The oldest way needs no path at all. **Langevin** (朗之万) climbs the score and is jostled (Song & Ermon 2019),
-#
-# $$x \leftarrow x + \tfrac{h}{2}\, \nabla \log p(x) + \sqrt{h}\; z \tag{5.14}$$
-#
-# and if it does so for long, with small $h$, it visits each place as often as it is probable: `sample.langevin`. We
-# give it one step at each of many falling levels of noise.
+# And DDIM is no new rule: $a_s \hat x_0 + b_s \hat\varepsilon$, divided by $a_s + b_s$, lies on the line of (5.10)
+# between the same two guesses. *DDIM is Euler's step on the straight path*, on another clock. We run both.
 
 # %%
 clock = [0.99, 0.7, 0.45, 0.2, 0.05]
@@ -850,6 +888,18 @@ points, moments = zip(*(to_line(noise, torch.full((500,), time)) for time in clo
 curved = sample.ddim(exact[ddpm], noise, clock, ddpm)
 direct = sample.ode(velocity(exact[straight], straight), points[0], [moment[0].item() for moment in moments], order=1)
 assert torch.allclose(to_line(curved, torch.full((500,), 0.05))[0], direct, atol=1e-3)  # DDIM is Euler on the line
+
+# %% [markdown]
+# A rule from physics, older than all these, asks for the score only. **Langevin** (朗之万) climbs it and is jostled,
+#
+# $$x \leftarrow x + \tfrac{h}{2}\, \nabla \log p(x) + \sqrt{h}\; \xi \tag{5.14}$$
+#
+# and if it does so for long, with small $h$, it visits each place as often as it is probable: `sample.langevin`. Song &
+# Ermon (2019) made a generator of it, by letting the noise fall meanwhile. We give it one step at each of its levels,
+# and at the last one ask for the mean: `climb`.
+#
+# How far is what arrives from real points? We look at both clouds along 48 lines, sort what we see, and take the mean
+# distance of the partners: the **sliced Wasserstein distance** (Bonneel et al. 2015), `apart`.
 
 # %%
 N, LINES = 4000, torch.stack([(torch.arange(48) * math.pi / 48).cos(), (torch.arange(48) * math.pi / 48).sin()])
@@ -879,18 +929,17 @@ solvers = {
 }
 
 # %% [markdown]
-# How far is what arrives from real points? We look at both clouds along 48 lines, sort what we see, and take the mean
-# distance of the partners: the **sliced Wasserstein distance** (Bonneel et al. 2015). Two clouds of real points have
-# one too, of 4,000 points: the floor. Every solver gets the same noise and as many calls, first with the exact field,
-# so that only the solver errs, then with the nets of section 4, so that both do.
+# Two clouds of 4,000 real points have a distance, too: where it lies, nothing is left to gain. Every solver gets the
+# same noise and as many calls, first with the exact field, so that only the solver errs, then with two of the nets of
+# section 4 (velocity on the line; noise on DDPM's path), so that both do.
 #
-# *Predict 6.* With the learnt field, which line goes on falling, and where does it stop: at the floor, or above? And
-# does fresh noise repair what the net does wrong?
+# *Predict 6.* With the exact field every solver comes nearer with more calls. With a learnt net, does Heun with 63
+# calls come as near as two clouds of real points are?
 
 # %%
 budgets = [3, 7, 15, 31, 63]
 real, noise = moons.draw(N, dice(18)), starts(N, 19)
-floor = np.mean([apart(real, moons.draw(N, dice(20 + i))) for i in range(5)])
+floor = [apart(moons.draw(N, dice(20 + i)), moons.draw(N, dice(30 + i))) for i in range(8)]
 calls = []
 
 
@@ -899,7 +948,8 @@ def counted(clean):
 
 
 table = {}
-for field, beliefs in (("exact", exact), ("learnt", {path: guess(path) for path in nets})):
+believed = {ddpm: guess(ddpm, "noise"), straight: guess(straight, "velocity")}
+for field, beliefs in (("exact", exact), ("learnt", believed)):
     for name, solve in solvers.items():
         for n in budgets:
             calls.clear()
@@ -915,46 +965,51 @@ for name, color, marker in looks:
     for ax, field in zip(axes, ("exact", "learnt")):
         ax.loglog(budgets, table[field, name], marker + "-", color=color, label=name, lw=1.2)
 for ax, title in zip(axes, ("exact field", "learnt field")):
-    ax.axhline(floor, color=show.DUSK, ls="--", lw=1)
+    ax.axhspan(min(floor), max(floor), color=show.GOLD, alpha=0.3, lw=0)
     ax.set(xlabel="calls", title=title, xticks=budgets, xticklabels=budgets, ylim=(0.008, 0.8))
     ax.minorticks_off()
 axes[0].set_ylabel("distance from real points")
 axes[0].legend(fontsize=9, loc="upper right")
-axes[0].text(3, floor * 0.72, "two real clouds", fontsize=9, color=show.DUSK)
+axes[0].text(3, np.mean(floor), "two real clouds", fontsize=9, va="center")
 show.figure(
     fig,
-    alt="Distance against calls. With the exact field all five fall towards the floor, Heun first, Langevin last. With "
-    "the learnt one all stop above it, those with the net of the noise higher.",
+    alt="Distance against calls. With the exact field all five fall to or near the band of two real clouds, Heun "
+    "first. With the learnt ones all stop above it, the three with the net of the noise higher.",
 )
 
 # %%
 far = {key: np.array(row) for key, row in table.items()}
-assert far["exact", "Heun"][-1] < 2.5 * floor and (far["exact", "Euler"] > 0.9 * far["exact", "Heun"]).all()
+assert far["exact", "Heun"][-1] < 1.5 * max(floor) and (far["exact", "Euler"] > 0.9 * far["exact", "Heun"]).all()
 assert (far["exact", "Euler"][1:3] > 1.2 * far["exact", "Heun"][1:3]).all()
 three_looks, fifteen = ({name: far["exact", name][k] for name in solvers} for k in (0, 2))
 assert three_looks["Langevin"] < three_looks["Heun"] and fifteen["Langevin"] > 1.3 * fifteen["Heun"]
 assert min(far["learnt", name][-1] / far["exact", name][-1] for name in solvers) > 1.3
-course.expect("05.learnt", far["learnt", "Heun"][-1], baseline=floor)
+on_line = max(far["learnt", name][-1] for name in ("Euler", "Heun"))
+assert min(far["learnt", name][-1] for name in ("DDIM", "ancestral", "Langevin")) > on_line
+course.expect("05.learnt", far["learnt", "Heun"][-1], baseline=np.mean(floor))
 
 # %% [markdown]
-# *Answer 6.* On the left all reach the floor, which is how far two clouds of real points are. Heun is first: two calls
-# a step are worth their price. DDIM is behind Euler only because of its clock, which spends its steps elsewhere.
-# Langevin is the best of all with three looks, and with fifteen it is far behind: to say at the end "the mean of what
-# could be here" brings any point near a moon, but which moon, and where on it, takes long to mix.
+# *Answer 6.* No. On the left Heun is in the band after fifteen calls: two looks a step are worth their price. Euler
+# needs about twice as many, DDIM, the same rule on a clock that spends its steps elsewhere, twice as many again, and
+# the two that draw fresh noise come near it. Langevin is the best of all with three looks, and with fifteen it is far
+# behind. All five end with a guess of $x_0$, and with three looks the guess is nearly all there is: Langevin's clock
+# asks for it at $t' = 0.1$, the others' at a third or a half.
 #
-# On the right all get stuck, and after fifteen calls Heun's further looks buy nothing: **the net's error is now all the
-# error**. The two solvers that use the net of the noise stop higher. Fresh noise does not repair that, though one reads
-# that it "corrects mistakes". It forgets a wrong *start* (exercise 05.4); but at each step it asks the net anew, and
-# the net is as wrong as before. Karras et al. (2022) found for pictures that it helps some nets and harms others.
+# On the right Heun's further looks buy nothing after fifteen calls: what is left is **the net's error**. The three that
+# use the net of the noise stop higher. Does fresh noise correct what a net does wrong, as one reads? Here ancestral
+# sampling is no better than DDIM. Noise does forget old mistakes (exercise 05.4), but it also doubles the part of the
+# score, and of the score's error, in each step. Karras et al. (2022) found for pictures that some of it helps some
+# nets, and too much harms.
 #
 # ### Not straight until it is rectified
 #
 # Why not one step? The path from each $x_0$ to its $\varepsilon$ is a straight line. But the ways in the large picture
 # are not: where lines of different pairs cross, the velocity is their mean, and the ways bend. What would make them
 # straight? Let the net itself say which noise goes with which point: start at noise, follow its way, and take both ends
-# as a *pair*. The ways of one field do not cross. So learn again, from lines between such pairs: this is what gave
-# **rectified** flow its name (Liu et al. 2023). We measure how long a way is, against the straight line between its
-# ends: `bend`.
+# as a *pair*. Two ways of one field are never at the same place at the same time. So learn again, from lines between
+# such pairs: this is what gave **rectified** flow its name (Liu et al. 2023). We measure how much a way's velocity
+# changes: its mean squared distance from the whole way over the whole time, in parts of the latter's square. This is
+# `bend`, 0 for a straight way at a steady pace.
 #
 # *Predict 7.* After rectifying once: how far from real points is what *one* call draws?
 
@@ -970,13 +1025,13 @@ def follow(net: Net, x: torch.Tensor, steps: int = 32) -> torch.Tensor:
 
 
 def bend(ways: torch.Tensor) -> float:
-    """How long the ways are over how far apart their ends are: 1 for straight lines."""
-    long = ways.diff(dim=0).norm(dim=2).sum(0)
-    return (long.sum() / (ways[0] - ways[-1]).norm(dim=1).sum()).item()
+    """How much the velocity changes along the ways: 0 for straight ones at a steady pace (Liu et al. 2023)."""
+    pace, whole = ways.diff(dim=0) * (len(ways) - 1), ways[-1] - ways[0]
+    return ((pace - whole).square().sum(2).mean() / whole.square().sum(1).mean()).item()
 
 
 # %%
-once = nets[straight][1]
+once = nets[straight, "velocity"]
 pool = starts(20_000, 30)
 pairs = torch.stack([pool, sample.ode(once, pool, 16)])
 
@@ -989,77 +1044,77 @@ def again(net: Net, step: int, g: torch.Generator) -> torch.Tensor:
 
 twice = Net()
 twice.load_state_dict(once.state_dict())
-train(twice, again, Recipe(steps=1000, lr=0.003, ema=0.99, seed=course.seed()), progress=False)
+train(twice, again, Recipe(steps=600, lr=0.003, ema=0.99, seed=course.seed()), progress=False)
 ways = {"learnt once": follow(once, noise), "rectified": follow(twice, noise)}
 
 # %% tags=["nbval-ignore-output"]
-few = [1, 2, 4, 8]
+few = [1, 2, 4, 8, 63]
 short = {name: [apart(real, sample.ode(net, noise, n, 1)) for n in few] for name, net in zip(ways, (once, twice))}
 fig, axes = plt.subplots(1, 2, sharex=True, sharey=True, figsize=(7, 3.4))
 for ax, (name, way) in zip(axes, ways.items()):
-    ax.plot(*real[:800].T, ".", color=show.SKY, ms=2)
+    ax.plot(*real[:500].T, ".", color=show.SKY, ms=2)
     ax.plot(*way[:, :40].unbind(2), color=show.SUNSET, lw=0.8)
     ax.plot(*way[0, :40].T, ".", color=show.INK, ms=4)
+    ax.plot(*way[-1, :40].T, "o", color=show.SUNSET, mfc="white", ms=3.5, mew=0.8)
     ax.set(title=name, aspect="equal", xlim=(-2.6, 2.6), ylim=(-2.2, 2.2), xlabel="x")
 axes[0].set_ylabel("y")
 show.figure(
     fig,
-    alt="Forty ways from noise to two moons. Left they bend, some turn round; right they are straight lines to the "
-    "nearest piece of a moon.",
+    alt="Forty ways from noise to two moons. Left they bend, some turn round; right they are straight lines. A few end "
+    "beside the moons.",
 )
-print("calls            ", *(f"{n:6}" for n in few))
+print("calls                  ", *(f"{n:6}" for n in few))
 for name, row in short.items():
-    print(f"{name:11}, bend {bend(ways[name]):.3f}", *(f"{distance:6.2f}" for distance in row))
+    print(f"{name:12}, bend {bend(ways[name]):5.2f}", *(f"{distance:6.2f}" for distance in row))
 
 # %%
-assert bend(ways["rectified"]) < 1.02 < 1.1 < bend(ways["learnt once"])
-assert short["rectified"][0] < 1.5 * far["learnt", "Heun"][-1]
+assert bend(ways["rectified"]) < 0.05 and bend(ways["learnt once"]) > 0.5
+assert 0.7 < short["rectified"][0] / short["learnt once"][-1] < 1.3
 course.expect("05.one_call", short["rectified"][0], baseline=short["learnt once"][0])
 
 # %% [markdown]
-# *Answer 7.* As far as the first net with sixty-three: one step of a straight line is the whole line. What it cannot do
-# is to be *better* than the net that made its pairs. The error that was learnt once has been learnt again.
+# *Answer 7.* About as far as the first net with sixty-three: one step along a straight way, at a steady pace, is the
+# whole way. What it has no means to be is *better* than the net that made its pairs. The error that was learnt once has
+# been learnt again.
 #
 # Who says that rectified flow is fast "because its paths are straight" speaks of the paths it learns *from*. The ways
 # of the left picture come from just such straight lines.
 #
 # ## 6 · One more axis
 #
-# *Why can one not draw a video frame by frame?* A video is a picture with one more axis, and diffusion does not mind:
-# noise all frames, guess all frames. *Pencil: a film of two frames, in which a ball lies left or right and never moves.
-# Draw each frame alone, perfectly. In how many films does the ball jump? In half of them.* Each frame is right, and the
-# film is wrong, because
+# *Why can one not draw each frame of a video alone?* A video is a picture with one more axis, and diffusion does not
+# mind: noise all frames, guess all frames. *Pencil: a film of two frames, in which a ball lies left or right and never
+# moves. Draw each frame alone, perfectly. In how many films does the ball jump? In half of them.* Each frame is right,
+# and the film is wrong, because
 #
-# $$p(x^1, \dots, x^T) = \prod_k p(x^k \mid x^1, \dots, x^{k-1}) \;\neq\; \prod_k p(x^k) \tag{5.15}$$
+# $$p(x^{(1)}, \dots, x^{(F)}) = \prod_k p(x^{(k)} \mid x^{(1)}, \dots, x^{(k-1)})
+# \;\neq\; \prod_k p(x^{(k)}) \tag{5.15}$$
 #
-# where $x^k$ is frame $k$. In code: `together` and `alone`. Our scene is a ball that flies through a room of 12 x 12
-# pixels and bounces, eight frames long: 288 films, from 36 places in eight directions. They are the whole world, so the
-# exact field is known once more, and nobody has to be trained. Between *together* and *alone* there is a third way:
-# each frame *given* the frames before it. How many must it see? In `given`, films of which the last frames fit are more
-# probable, by Bayes' formula.
+# where $x^{(k)}$ is frame $k$ of $F$, unless frames have nothing to do with each other. In code: `together` and
+# `alone`. Our scene is a ball that flies through a room of 12 x 12 pixels and bounces, eight frames long: 392 films,
+# from 49 places in eight directions. They are the whole world, so the exact field is known once more, and nobody has to
+# be trained. Between *together* and *alone* there is a third way: each frame *given* the frames before it. In `given`,
+# films whose last frames fit are more probable, by Bayes' formula. How many frames must it see?
 #
 # *Predict 8.* A ball that sees one frame before: does it fly, jump, or tremble?
 
 # %%
-SIZE, FRAMES = 12, 8
+SIZE, FRAMES, ROOM = 12, 8, 6
 grid = torch.arange(SIZE) + 0.5
-at = torch.cartesian_prod(*[torch.linspace(2, SIZE - 2, 6)] * 2)
-turn = torch.arange(8) * math.pi / 4 + 0.3
-speed = 1.5 * torch.stack([turn.cos(), turn.sin()], 1)
-flight = at[:, None, None] + speed[None, :, None] * torch.arange(FRAMES)[:, None]  # (36, 8, FRAMES, 2)
-room = SIZE - 2.0  # from 1 to SIZE - 1, and back
-flight = 1 + room - ((flight - 1) % (2 * room) - room).abs()
-flight = flight.reshape(-1, FRAMES, 2)
+start = torch.cartesian_prod(*[torch.arange(ROOM + 1)] * 2)  # 49 places, numbered from wall to wall
+direction = torch.tensor([[x, y] for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y])
+flight = start[:, None, None] + direction[:, None] * torch.arange(FRAMES)[:, None]  # (49, 8, FRAMES, 2)
+flight = ROOM - (flight % (2 * ROOM) - ROOM).abs()  # the walls send it back
+flight = 1.5 + 1.5 * flight.reshape(-1, FRAMES, 2)  # in pixels
 away = (flight[..., None, None, 0] - grid) ** 2 + (flight[..., None, None, 1] - grid[:, None]) ** 2
-films = 2 * torch.exp(-away / 2) - 1  # (288, FRAMES, SIZE, SIZE) in [-1, 1]
-
+films = 2 * torch.exp(-away / 2) - 1  # (392, FRAMES, SIZE, SIZE) in [-1, 1]
 
 # %%
-COUNT, SOFT = 24, 0.1
+COUNT, SOFT = 16, 0.1
 
 
 def draw(world: Mixture, noise: torch.Tensor) -> torch.Tensor:
-    return sample.ddim(lambda x, t: world.clean(x, t, straight), noise, 20, straight)
+    return sample.ddim(lambda x, t: world.clean(x, t, straight), noise, 12, straight)
 
 
 def together(noise: torch.Tensor) -> torch.Tensor:
@@ -1068,7 +1123,7 @@ def together(noise: torch.Tensor) -> torch.Tensor:
 
 
 def alone(noise: torch.Tensor) -> torch.Tensor:
-    """Each frame by itself: to this world, a film is 2,304 single pictures."""
+    """Each frame by itself: to it, the world is 3,136 single pictures."""
     pictures = films.reshape(-1, SIZE * SIZE)
     return draw(Mixture(pictures, SOFT), noise.reshape(-1, SIZE * SIZE)).view_as(noise)
 
@@ -1083,7 +1138,7 @@ def given(noise: torch.Tensor, memory: int) -> torch.Tensor:
             starts_at = torch.arange(FRAMES - memory)  # wherever in a film these frames may stand
             past = torch.stack([films[:, i : i + memory].flatten(1) for i in starts_at], 1).flatten(0, 1)
             then = torch.stack([films[:, i + memory].flatten(1) for i in starts_at], 1).flatten(0, 1)
-            fits = -(past - film[-memory:].flatten()).square().sum(1) / (2 * 0.3**2)
+            fits = -(past - film[-memory:].flatten()).square().sum(1) / (2 * SOFT**2)
             frames.append(draw(Mixture(then, SOFT, fits.softmax(0)), eps.flatten()[None]).view(1, SIZE, SIZE))
         made = torch.cat([made, torch.stack(frames)], 1)
     return made
@@ -1101,51 +1156,60 @@ shows = {
 
 
 # %%
-def moves(film: torch.Tensor) -> tuple[float, float]:
-    """How far the ball goes from frame to frame, and how much that changes, in pixels. film: (B, FRAMES, ...)."""
+def places(film: torch.Tensor) -> torch.Tensor:
+    """Where the ball is, in pixels. film: (B, FRAMES, SIZE, SIZE). Returns (B, FRAMES, 2)."""
     ink = (film + 1).clamp(min=0) ** 2
     ink = ink / ink.sum((2, 3), keepdim=True)
-    place = torch.stack([(ink.sum(2) * grid).sum(2), (ink.sum(3) * grid).sum(2)], 2)
-    steps = place.diff(dim=1)
-    return steps.norm(dim=2).mean().item(), steps.diff(dim=1).norm(dim=2).mean().item()
+    return torch.stack([(ink.sum(2) * grid).sum(2), (ink.sum(3) * grid).sum(2)], 2)
 
 
 print(f"{'':11}{'step':>6}{'change of step':>16}")
-measured = {name: moves(film) for name, film in shows.items()}
-for name, (step, change) in measured.items():
-    print(f"{name:11}{step:6.1f}{change:16.1f}")
+measured = {}
+for name, film in shows.items():
+    steps = places(film).diff(dim=1)
+    measured[name] = steps.norm(dim=2).mean().item(), steps.diff(dim=1).norm(dim=2).mean().item()
+    print(f"{name:11}{measured[name][0]:6.1f}{measured[name][1]:16.1f}")
 strips = torch.cat([film[0] for film in shows.values()])
-strips = ((strips.clamp(-1, 1) + 1) * 127.5).byte().numpy()
 show.images(
-    strips,
+    ((strips.clamp(-1, 1) + 1) * 127.5).byte().numpy(),
     columns=FRAMES,
     labels=[name if k == 0 else "" for name in shows for k in range(FRAMES)],
-    alt="Six films of eight frames: real and together fly; alone jumps; with one noise it stands still; "
-    "given one frame trembles; given two flies.",
+    alt="Six films of eight frames: real and together fly; alone jumps; with one noise it stands still; given one "
+    "frame it trembles; given two it flies.",
 )
 
 # %%
+fig, axes = plt.subplots(1, 6, figsize=(7, 1.7), sharex=True, sharey=True)
+for ax, (name, film) in zip(axes, shows.items()):
+    for way, color in zip(places(film[:3]), (show.SUNSET, show.WATER, show.INK)):
+        ax.plot(*way.T, ".-", color=color, lw=1, ms=4)
+    ax.set(title=name, aspect="equal", xlim=(0, SIZE), ylim=(SIZE, 0), xticks=[], yticks=[])
+    ax.spines[:].set_visible(True)
+show.figure(fig, alt="The ways of three balls each: lines with bounces; a tangle; points; crooked walks; lines again.")
+
+# %%
 step, change = measured["real"]
-assert abs(measured["together"][0] - step) < 0.2 and abs(measured["together"][1] - change) < 0.2
-assert measured["alone"][0] > 2.5 * step and measured["one noise"][0] < 0.05
-assert measured["given 1"][0] < 1.3 * step and measured["given 1"][1] > 2 * change
-assert abs(measured["given 2"][1] - change) < 0.3
+assert abs(measured["together"][0] - step) < 0.3 and measured["together"][1] < 1.5 * change
+assert measured["alone"][0] > 2 * step and measured["one noise"][0] < 0.05
+assert abs(measured["given 1"][0] - step) < 0.4 and measured["given 1"][1] > 1.8 * change
+assert measured["given 2"][1] < 1.5 * change
 
 # %% [markdown]
-# *Answer 8.* It trembles. From one frame you see *where* the ball is and not *whither* it goes, so at each frame it
-# chooses a direction anew; its steps have the right length and the wrong order. With two frames it flies. Frames that
-# were drawn alone jump across the room. And from one noise the ball stands still: to this field the same noise means
-# the same place, which is why noise that is shared, or turned slowly (chapter 08), makes a film calm and not right.
+# *Answer 8.* It trembles. From one frame you see *where* the ball is and not *where it is going*: its steps have the
+# right length, but each has a new direction. With two frames it flies. Frames that were drawn alone jump across the
+# room. And from one noise the ball stands still: to this field the same noise means the same place, which is why noise
+# that is shared, or turned slowly (chapter 08), makes a film calm and not right.
 #
 # So a video model's frames have to see each other, for as long as it takes to know what moves. The price: a picture of
-# $n$ places has $n^2$ pairs for attention to compare (chapter 03); $T$ frames of it have $T^2 n^2$. Real ones first
-# squeeze the video by a VAE, in space and in time, and diffuse what is left. The two halves of this chapter meet there.
+# $n$ places has $n^2$ pairs for attention to compare (chapter 03); all pairs of $F$ frames are $F^2 n^2$. One can look
+# along space and along time in turns, which costs $F n^2 + F^2 n$ (Ho et al. 2022), and one can squeeze the video by a
+# VAE first and diffuse what is left (Blattmann et al. 2023). There the two halves of this chapter meet.
 #
 # ## 7 · Your own
 #
 # *Can you tell a shape that dissolves from one that is being born?* Draw with the mouse, in one stroke or many; or give
-# `MINE` points `[x, y]`, in any unit. The course's example is a wild duck over the water, from the couplet. Your
-# points, each a little soft, are the data; the field is exact, so nothing is trained.
+# `MINE` points `[x, y]`, in any unit. The course's example is a wild duck over the water, from the couplet that gave
+# this course its name. Your points, each a little soft, are the data; the field is exact, so nothing is trained.
 
 # %% tags=["mine", "nbval-ignore-output"]
 from aigc.pad import Pad
@@ -1160,35 +1224,34 @@ MINE = None  # or points: [[0.0, 1.0], [0.5, 0.8], ...], at least 20
 # %% tags=["mine"]
 def placed(points) -> torch.Tensor:
     """Points (N, 2), moved to the middle and scaled to a size of 1."""
-    array = torch.as_tensor(np.asarray(points, dtype=float))
+    array = torch.tensor(np.asarray(points, dtype=np.float64))
     if array.ndim != 2 or array.shape[1:] != (2,) or len(array) < 20 or not array.isfinite().all():
         raise ValueError(f"give at least 20 finite points [x, y], not {tuple(array.shape)}")
     array = array - array.mean(0)
-    return array / (array.square().mean().sqrt() or 1.0)
+    return (array / (array.square().mean().sqrt() or 1.0)).float()
 
 
-w = np.linspace(0, 1, 60)[:, None]
+w = np.linspace(0, 1, 120)[:, None]
 ring = np.concatenate([np.cos(2 * np.pi * w), np.sin(2 * np.pi * w)], 1)
 corners = [[0.25, 0.18], [0, 0.8], [-0.55, 1.25], [-0.45, 0.75], [-0.3, 0.2]]  # of a wing
 corners += [[-0.9, 0.05], [-1.3, 0.18], [-1.2, -0.08], [-0.8, -0.05]]  # and of the tail
-lines = [(1 - w) * a + w * b for a, b in zip(np.array(corners), np.array(corners[1:]))]
-neck = (1 - w) * [0.75, 0.1] + w * [1.4, 0.3]
-bill = (1 - w) * [1.62, 0.34] + w * [1.95, 0.28]
+lines = [a + w[::6] * (np.array(b) - a) for a, b in zip(np.array(corners), corners[1:])]
+neck, bill = [0.75, 0.1] + w[::5] * [0.65, 0.2], [1.62, 0.34] + w[::10] * [0.33, -0.06]
 water = np.concatenate([4.4 * w - 2.1, 0.07 * np.sin(16 * w) - 0.9], 1)
-duck = np.concatenate([ring * [0.85, 0.22], *lines, neck, bill, ring * 0.13 + [1.5, 0.35], water])
+duck = np.concatenate([ring * [0.85, 0.22], *lines, neck, bill, ring[::4] * 0.13 + [1.5, 0.35], water])
 drawn = pad.points if pad.strokes else duck
 own = placed(drawn if MINE is None else MINE)
 world = Mixture(own, 0.03)
 
 # %% tags=["mine", "showpiece"]
 clock, dust = [0.0, 0.1, 0.25, 0.5, 1.0], dice(50)
-x0, eps, fresh = (part.double() for part in (world.draw(1000, dust), *torch.randn(2, 1000, 2, generator=dust)))
+x0, eps, fresh = world.draw(1000, dust), *torch.randn(2, 1000, 2, generator=dust)
 field = lambda x, t: readings(straight, x, t, clean=world.clean(x, t, straight)).velocity
 born = [fresh]
 for now, then in zip(clock[::-1], clock[-2::-1]):
     between = torch.linspace(now, then, 13).tolist()
     born.append(sample.ode(field, born[-1], between))
-gone = [noised(x0, eps, torch.full((1000,), t).double(), straight) for t in clock]
+gone = [noised(x0, eps, torch.full((1000,), t), straight) for t in clock]
 fig, axes = plt.subplots(2, 5, figsize=(7, 3.1), sharex=True, sharey=True)
 for row, (frames, color) in zip(axes, ((gone, show.INK), (born[::-1], show.SUNSET))):
     for ax, points in zip(row, frames):
@@ -1201,7 +1264,7 @@ axes[0, 0].set_ylabel("dissolves →"), axes[1, 0].set_ylabel("← is born")
 show.figure(
     fig, alt="Above, a drawn shape dissolves from left to right; below, a shape is born of noise from right to left."
 )
-assert (torch.cdist(born[-1], own).min(1).values < 0.2).all()
+assert torch.cdist(born[-1], own).min(1).values.quantile(0.95) < 0.2
 
 # %% [markdown]
 # *Odd:* in each column both rows are draws from one and the same distribution, so nobody could tell which is the film
@@ -1210,14 +1273,14 @@ assert (torch.cdist(born[-1], own).min(1).values < 0.2).all()
 #
 # ## Checkpoint
 #
-# *A friend trains a diffusion model on photographs. The loss stops falling at once, and stays at 0.2. She wants a
-# larger network. What do you tell her?*
+# *A friend trains a diffusion model on photographs. After a short time the loss stays at 0.2. She wants a larger
+# network. What do you tell her?*
 #
 # <details><summary>Answer</summary>
 #
-# That the loss does not go to zero even for the best model there is: by (5.7) most of it is what nobody can know of the
-# noise. Compare losses of two networks at the same times and in the same reading, or look at what it draws. A number by
-# itself says little, and the same network has another loss in another reading (5.11).
+# That the loss does not go to zero even for the best model there is: by (5.7) some of it, perhaps nearly all, is what
+# nobody can know, and from the loss alone she cannot tell how much. Compare losses of two networks at the same times
+# and in the same reading, or look at what it draws. The same network has another loss in another reading (5.11).
 #
 # </details>
 #
@@ -1227,8 +1290,7 @@ assert (torch.cdist(born[-1], own).min(1).values < 0.2).all()
 # moons, and nothing else. The exact field of these forty is known (`Mixture` with no spread), and it is what a net's
 # loss asks for: no net can have a lower one. Let it draw, and beside it a net that learnt from the same forty.
 #
-# *Predict 9.* Where do a thousand draws of the exact field land? And whose draws are nearer to points of the moons that
-# neither has seen?
+# *Predict 9.* Where do a thousand draws of the exact field land? And what is wrong with the net's, if anything?
 
 # %%
 shown = moons.draw(40, dice(60))
@@ -1245,35 +1307,43 @@ train(net, few_points, Recipe(steps=600, lr=0.01, ema=0.99, seed=course.seed()),
 seeds, unseen = starts(1000, 61), moons.draw(1000, dice(62))
 fields = {"perfect": velocity(lambda x, t: perfect.clean(x, t, straight), straight), "a net": net}
 drawn = {name: sample.ode(field, seeds, 100) for name, field in fields.items()}
-copied = {name: (torch.cdist(x, shown).min(1).values < 0.01).float().mean().item() for name, x in drawn.items()}
-missed = {name: torch.cdist(unseen, x).min(1).values.mean().item() for name, x in drawn.items()}
+drawn["shaken"] = shown[torch.randint(40, (1000,), generator=dice(64))] + 0.1 * starts(1000, 65)
+nearest = lambda x, y: torch.cdist(x, y).min(1).values
+copied = {name: (nearest(x, shown) < 0.01).float().mean().item() for name, x in drawn.items()}
+missed = {name: nearest(unseen, x).mean().item() for name, x in drawn.items()}
+beside = {name: nearest(x, unseen).mean().item() for name, x in drawn.items()}
 cost = lambda clean: diffusion.loss(clean, shown.repeat(200, 1), dice(63), straight, "velocity").item()
 with torch.no_grad():
     assert cost(fields["perfect"]) < cost(net)  # as by (5.7)
 assert copied["perfect"] > 0.9 and copied["a net"] < 0.1 and missed["a net"] < 0.7 * missed["perfect"]
+assert beside["a net"] > 1.5 * beside["perfect"]
 
 # %% tags=["nbval-ignore-output"]
-fig, axes = plt.subplots(1, 2, sharex=True, sharey=True, figsize=(7, 2.8))
-for ax, (name, x) in zip(axes, drawn.items()):
-    ax.plot(*unseen[:500].T, ".", color=show.SKY, ms=2)
-    ax.plot(*x[:300].T, ".", color=show.SUNSET, ms=3)
-    ax.plot(*shown.T, "o", mfc="none", mec=show.INK, ms=7, lw=0.8)
-    ax.set(title=f"{name}: {copied[name]:.0%} are copies", aspect="equal", xlabel="x")
+fig, axes = plt.subplots(1, 2, sharex=True, sharey=True, figsize=(7, 3))
+for ax, name in zip(axes, fields):
+    ax.plot(*unseen[:500].T, ".", color=show.SKY, ms=2, label="unseen")
+    ax.plot(*drawn[name][:300].T, ".", color=show.SUNSET, ms=3, label="drawn")
+    ax.plot(*shown.T, "o", mfc="none", mec=show.INK, ms=7, lw=0.8, label="shown")
+    ax.set(title=f"{name}: {copied[name]:.0%} are copies", aspect="equal", xlabel="x", ylim=(-1.3, 1.3))
 axes[0].set_ylabel("y")
+axes[0].legend(fontsize=9, loc="upper right")
 show.figure(
     fig,
     alt="Left: all draws lie in the middle of forty circles, the points that were shown. Right: draws lie all along "
-    "the moons, some beside them.",
+    "the moons, and many between and beside them.",
 )
+print(f"{'':10}{'copies':>8}{'unseen to drawn':>18}{'drawn to unseen':>18}")
 for name in drawn:
-    print(f"{name:8} from an unseen point to the nearest draw: {missed[name]:.3f}")
+    print(f"{name:10}{copied[name]:8.0%}{missed[name]:18.3f}{beside[name]:18.3f}")
 
 # %% [markdown]
 # *Answer 9.* On the forty points. The perfect student of a finite set can do nothing but return it, and by its loss
-# nobody beats it. The net has a *higher* loss, and its draws are new, all along the moons, and nearer to points that
-# neither has seen; it pays with some that lie beside. **Whatever is new in what a diffusion model makes, it makes since
-# it fails to learn the field of its examples exactly** (Kamb & Ganguli 2024). Train a larger net for longer on few
-# pictures, and it becomes more perfect, until it copies (chapter 14).
+# nobody beats it. The net has a *higher* loss; its draws are new and lie along the whole moons, nearer to points that
+# neither has seen; and many lie beside them, where nothing is. To be new is no art: the forty points, shaken a little,
+# are new, too, and no worse by both numbers (third line). **What is new in what a diffusion model makes, it makes
+# because it fails to learn the field of its examples exactly**, and what it is worth depends on *how* it fails. For
+# nets with convolutions Kamb & Ganguli (2024) could say how: they put together small pieces of different examples.
+# Train a larger net for longer on few pictures, and it becomes more perfect, until it copies (chapter 14).
 #
 # ## What we measured
 
@@ -1283,13 +1353,13 @@ course.summary()
 # %% [markdown]
 # ## Limits
 #
-# All worlds of this chapter are sums of normal clouds in a few dimensions, or 288 films. There, exact fields cost
-# nothing and small nets fit them well. What is derived holds for pictures too: (5.1) to (5.15) do not ask for the
-# dimension. What is *measured* need not: which solver is best with a learnt net, and whether fresh noise helps, changes
-# with the net, the data and the clock (Karras et al. 2022). Both nets have one seed each; the bands have eight. Our two
-# nets differ in path, reading and clock at once; exercise 05.3 parts them. What is said of large video models is from
-# the literature and was not run here. Hierarchies of hidden causes, flows with an exact likelihood and discrete
-# diffusion are left out.
+# The worlds of sections 3 to 6 are sums of normal clouds in a few dimensions, or 392 films. There, exact fields cost
+# nothing and small nets fit them well. What is derived of noise, (5.6) to (5.15), holds for pictures too; (5.3) is for
+# one number and (5.5) for one $f$. What is *measured* need not hold elsewhere: which solver is best with a learnt net,
+# and whether fresh noise helps, changes with the net, the data and the clock (Karras et al. 2022). On each path the
+# nets have its own clock, so that path and clock are not told apart. That moving numbers is the steadier way was shown
+# for a sum of squares; for a jagged $f$ it need not be. What is said of large video models is from the literature and
+# was not run here. Hierarchies of hidden causes, flows with an exact likelihood and discrete diffusion are left out.
 #
 # ## Exercises
 #
@@ -1303,10 +1373,13 @@ course.summary()
 #
 # ## References
 #
+# - Blattmann, A. et al. (2023). Align your latents: high-resolution video synthesis with latent diffusion models.
+#   arXiv:2304.08818
 # - Bonneel, N. et al. (2015). Sliced and Radon Wasserstein barycenters of measures. doi:10.1007/s10851-014-0506-3
 # - Cremer, C., Li, X. and Duvenaud, D. (2018). Inference suboptimality in variational autoencoders. arXiv:1801.03558
 # - Efron, B. (2011). Tweedie's formula and selection bias. doi:10.1198/jasa.2011.tm11181
 # - Ho, J., Jain, A. and Abbeel, P. (2020). Denoising diffusion probabilistic models. arXiv:2006.11239
+# - Ho, J. et al. (2022). Video diffusion models. arXiv:2204.03458
 # - Kamb, M. and Ganguli, S. (2024). An analytic theory of creativity in convolutional diffusion models.
 #   arXiv:2412.20292
 # - Karras, T. et al. (2022). Elucidating the design space of diffusion-based generative models. arXiv:2206.00364

@@ -128,8 +128,8 @@ EQUIVALENT = {
 # *Chapter 05: [3 · Noise as a teacher](../chapters/05_diffusion.ipynb#3-·-Noise-as-a-teacher)*
 #
 # In the letters of Ho et al., $x_t = \sqrt{\bar\alpha}\, x_0 + \sqrt{1 - \bar\alpha}\, \varepsilon$. Somebody gives you
-# the *score* of $x_t$. Write `what_was(xt, score, alpha_bar)`: what is believed of $x_0$ and of $\varepsilon$, by (5.8) and
-# (5.9). `xt` and `score` are arrays, `alpha_bar` is a number between 0 and 1. Return both.
+# the *score* of $x_t$, its slope of $\log p$. Write `what_was(xt, score, alpha_bar)`: what is believed of $x_0$ and of
+# $\varepsilon$, by (5.8) and (5.6). `xt` and `score` are arrays, `alpha_bar` is a number between 0 and 1. Return both.
 
 
 # %% nbgrader={"grade": false, "grade_id": "05-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -203,7 +203,8 @@ ALTERNATIVES = {
 # Equation (5.11) has two weights, of two paths. Make it one rule for all: `weight(path, reading, t)`, the factor in front
 # of the squared error of $x_0$ when the loss is paid in this reading: "clean", "noise", "score" or "velocity". `path(t)`
 # gives the numbers `a`, `b` and their slopes `da`, `db`, as `straight` and `ddpm` do; `t` is a tensor of times. Ask how far
-# each reading of one $x_t$ moves when $x_0$ moves by 1. Refuse another reading with a ValueError.
+# each reading moves when $x_0$ moves by 1 while $x_t$ stays where it is, so that the noise has to move too. Refuse another
+# reading with a ValueError.
 
 
 # %% nbgrader={"grade": false, "grade_id": "05-3", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -301,9 +302,19 @@ EQUIVALENT = {
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Which of the three made the chapter's second net better: path, reading or clock? Print `weight` for both readings on
-# *both* paths at the same mapped times, and you can guess. Then train the two nets that are missing: the noise on the
-# line, and the velocity on DDPM's path (in the chapter, `learnt(straight, "noise")`).
+# What does each of the chapter's four nets get paid for, nearly at pure noise?
+
+# %%
+late = torch.tensor([0.76])  # on DDPM's clock
+a, b, *_ = ddpm(late)
+for path, time in ((ddpm, late), (straight, b / (a + b))):
+    paid = {reading: weight(path, reading, time).item() for reading in ("noise", "velocity")}
+    print(f"{path.__name__:9}", ", ".join(f"{reading} {amount:.4f}" for reading, amount in paid.items()))
+
+# %% [markdown]
+# For the noise next to nothing, on both paths; for the velocity a sixth on DDPM's and more than one on the line. Now look
+# at the right end of the chapter's figure: it is the order of the errors, but for the two that learnt the noise. Their
+# weights are equal. What differs there are the clocks: how many of the examples were nearly pure noise.
 
 # %% [markdown]
 # ## 05.4 · investigate · 25 min · ●●●○○ · Does fresh noise forgive?
@@ -312,8 +323,9 @@ EQUIVALENT = {
 #
 # A sampler that is on its way at time `t` is pushed aside by 1, and from then on does everything right. How much of the
 # push is left at the end? Let the data be $N(0, 1)$; on the straight path its exact answer is `best`, below. Write
-# `left(t, eta)`: start two samplers at `t`, one at 0 and one at 1, go back with `sample.ddim` in 400 equal steps with the
-# same dice, and return the distance of the two ends.
+# `left(t, eta)`: start two samplers at `t`, one at 0 and one at 1, go back with `sample.ddim(best, start, times, straight,
+# eta, generator)` over 400 equal steps, both with the same dice, and return the distance of the two ends. (`times` is the
+# list of the times, `start` a tensor (1, 1).)
 #
 # Predict, for a push at $t = 0.9$: how much is left with `eta = 0`, and with `eta = 1`? And for a push at 0.1?
 
@@ -414,11 +426,12 @@ for moment in (0.9, 0.5, 0.1):
     print(f"pushed at {moment}: {left(moment, 0.0):.2f} left without fresh noise, {left(moment, 1.0):.2f} with")
 
 # %% [markdown]
-# An *early* push is forgiven nearly to the end by fresh noise, and made larger without. A *late* one is never forgiven by
-# anybody. So "noise corrects mistakes" is true of mistakes that are over. A net makes a new one at each step.
+# A push far from the data is forgiven nearly to the end by fresh noise, and grows without it. One near the data is not
+# forgiven by anybody. So noise does correct old mistakes. But a net makes a new one at each step, and with fresh noise
+# the score counts twice as much in each: which of the two wins depends on where the net errs.
 #
-# Where do the numbers come from? Without fresh noise a way keeps its place in the crowd: one part in $\sqrt{(1 - t)^2 +
-# t^2}$, the deviation at $t$, becomes one part in 1. With it, only what $x_t$ says of $x_0$ is left: the factor in `best`.
+# Where do the numbers come from? Without fresh noise a way keeps its place in the crowd: distances at $t$ are divided by
+# the deviation there, $\sqrt{(1 - t)^2 + t^2}$. With it, only what $x_t$ says of $x_0$ is left: the factor in `best`.
 
 # %% [markdown]
 # ## 05.5 · build · 45 min · ●●●●○ · The way back with fresh noise
@@ -427,10 +440,10 @@ for moment in (0.9, 0.5, 0.1):
 #
 # Build ancestral sampling from its chain. First `between(now, then)`. Each is a pair `(a, b)` of (5.6), `then` nearer to
 # the data. If somebody knew both $x_t$ and $x_0$, the earlier $x_s$ would be normal: `u` times $x_t$ plus `v` times $x_0$,
-# with a deviation `sigma`. Return `u`, `v` and `sigma`. (In the chain $x_t = r x_s$ plus noise of variance $b_t^2 - r^2
-# b_s^2$, where $r = a_t / a_s$; Bayes' formula for two normals gives $u = r\, b_s^2 / b_t^2$. What is left follows, if
-# $x_s$ shall hold $a_s x_0$ and noise of deviation $b_s$.) Refuse with a ValueError a `then` that is not nearer to the data:
-# its $b/a$ has to be smaller.
+# with a deviation `sigma`, the $\kappa$ of (5.13). Return `u`, `v` and `sigma`. In the chain $x_t = r x_s$ plus noise of
+# variance $b_t^2 - r^2 b_s^2$, where $r = a_t / a_s$, and Bayes' formula for two normals gives $u = r\, b_s^2 / b_t^2$. Find
+# `v` and `sigma` from two conditions: $x_s$ contains $a_s$ of $x_0$, and its noise, old and new, has the deviation $b_s$.
+# Refuse with a ValueError a `then` that is not nearer to the data: its $b/a$ has to be smaller.
 
 
 # %% nbgrader={"grade": false, "grade_id": "05-5", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -635,9 +648,10 @@ EQUIVALENT = {
 #
 # *Chapter 05: [2 · Learning through dice](../chapters/05_diffusion.ipynb#2-·-Learning-through-dice)*
 #
-# `too_good` estimates the bound of exercise 05.1 by many draws `eps` from $N(0, 1)$. Somebody noticed that it can lie *above*
-# the evidence, which no bound may do. Measure it: at which `logvar` is it wrong, and on which side? Then write `mended`, a
-# function of the same arguments. The function with the bug stands above it.
+# `too_good` estimates the bound of exercise 05.1 by many draws `eps` from $N(0, 1)$. Somebody noticed that it can lie
+# *above* the evidence, by far more than its dice allow, which no bound may do. Measure it against 05.1: for which `logvar`
+# is it too high, for which too low? Then write `mended`, a function of the same arguments. The function with the bug
+# stands above it.
 
 
 # %% nbgrader={"grade": false, "grade_id": "05-6", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -710,14 +724,19 @@ EQUIVALENT = {
 ### END HIDDEN TESTS
 
 # %% [markdown]
+# It was too high where `logvar` is below 0, too low above, and right at 0 alone: a place where one likes to test. The
+# variance was thrown as if it were a deviation, so small spreads became smaller still, and the decoder seemed too good.
+
+# %% [markdown]
 # ## 05.7 · challenge · 60 min · ●●●●● · Seven looks
 #
 # *Chapter 05: [5 · The way back](../chapters/05_diffusion.ipynb#5-·-The-way-back)*
 #
 # Heun's method with four steps looks seven times. Nobody says that the steps have to be equal. Write `looks()`: the five
-# times, from 1 down to 0, at which you want to stop. The score is how far the ends are, in the mean, from where a thousand
-# steps lead from the same noise; the cell below prints it beside that of equal steps. The check asks only for what any
-# times have to keep.
+# times, from 1 down to 0, at which you want to stop. The result is how far the ends are, in the mean, from where a
+# thousand steps lead from the same noise: smaller is better. The cell below prints it beside that of equal steps; below
+# 0.05 is good. Better than to try is to *calculate* times: from what, and does it hold for another world? The check asks
+# only for what any times have to keep.
 
 
 # %% nbgrader={"grade": false, "grade_id": "05-7", "locked": false, "schema_version": 3, "solution": true, "task": false}
