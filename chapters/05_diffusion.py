@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 · VAE and diffusion: what was there before
 #
-# *read 84 min · do 205 min · run 42 s*
+# *read 84 min · do 205 min · run 44 s*
 #
 # **How can a machine learn to make something from watching how it is destroyed?**
 #
@@ -409,7 +409,8 @@ assert wide["moving chances"] > 50_000 * wide["moving numbers"] > 100 * wide["ch
 # $$\text{numbers: } 4 s^2, \qquad \text{chances: } \frac{Q - 2 R c + c^2 + (d - 1) V}{s^2} - 4 \mu^2 \tag{5.5}$$
 #
 # with $Q = \mu^4 + 18 \mu^2 s^2 + 15 s^4$ and $R = \mu^2 + 3 s^2$, the means of $z_1^4 \varepsilon_1^2$ and $z_1^2
-# \varepsilon_1^2$. It is `spread`. Without a baseline $c^2$ grows as $d^2$; with the mean it is gone.
+# \varepsilon_1^2$. It is `spread`. Without a baseline $c^2$ grows as $d^2$; with the mean as baseline $c = m$, whatever
+# $d$ is.
 
 
 # %%
@@ -992,8 +993,8 @@ course.expect("05.learnt", far["learnt", "Heun"][-1], baseline=np.mean(floor))
 # *Answer 6.* No. On the left Heun is in the band after fifteen calls: two looks a step are worth their price. Euler
 # needs about twice as many, DDIM, the same rule on a clock that spends its steps elsewhere, twice as many again, and
 # the two that draw fresh noise come near it. Langevin is the best of all with three looks, and with fifteen it is far
-# behind. All five end with a guess of $x_0$, and with three looks the guess is nearly all there is: Langevin's clock
-# asks for it at $t' = 0.1$, the others' at a third or a half.
+# behind Heun. All five end with a guess of $x_0$, and with three looks the guess is nearly all there is: Langevin's
+# clock asks for it at $t' = 0.1$, the others' at a third or a half.
 #
 # On the right Heun's further looks buy nothing after fifteen calls: what is left is **the net's error**. The three that
 # use the net of the noise stop higher. Does fresh noise correct what a net does wrong, as one reads? Here ancestral
