@@ -746,7 +746,7 @@ course.expect("05.far_noise", ratio[-1], baseline=ratio[3])
 # velocity's weight $1/t'^2$ never falls below 1. (Exercise 05.3 calculates the weight of any reading on any path.) All
 # nets have a small bump near $t' = 0.2$, and are good in the middle.
 #
-# And the losses, which one watches while a net learns? The same question to the second net and to the exact answer.
+# And the losses, which one watches while a net learns? That of the velocity on the line, beside the exact answer's.
 
 # %% tags=["nbval-ignore-output"]
 answers = {"the net": nets[straight, "velocity"], "the exact answer": velocity(exact[straight], straight)}
@@ -783,12 +783,11 @@ assert paid["the exact answer"] < paid["the net"] < 1.2 * paid["the exact answer
 # $$x_s = x_t + (s - t)\, v(x_t, t), \qquad
 # x_s = x_t + \tfrac{s - t}{2} \big( v(x_t, t) + v(x^{\text{Euler}}_s, s) \big) \tag{5.12}$$
 #
-# These are `sample.ode` with `order=1` and `order=2`; Heun's last step, to $t = 0$, is Euler's, so that $n$ steps take
-# $2n
-# - 1$ looks. Here is the whole of it in one picture: a world of one number, of which three values are frequent; time
-#   from left, noise, to right, data; and thirty ways (dark). The background shows where the density is high, at each
-#   time by its own scale, and at both ends it stands as a curve. Three ways are jostled (green); we come to them.
-#   Beneath, at equal times, a digit on its way: $x_t$, and what the course's network then believes of $x_0$.
+# These are `sample.ode` with `order=1` and `order=2`. Heun's last step, to $t = 0$, is Euler's, so four steps take
+# seven looks. Here is the whole of it in one picture: a world of one number, of which three values are frequent; time
+# from left, noise, to right, data; and thirty ways (dark). The background shows where the density is high, at each time
+# by its own scale, and at both ends it stands as a curve. Three ways are jostled (green); we come to them. Beneath, at
+# equal times, a digit on its way: $x_t$, and what the course's network then believes of $x_0$.
 
 # %%
 three = Mixture(torch.tensor([[-1.5], [0.2], [1.4]]), 0.12, torch.tensor([0.3, 0.2, 0.5]))
