@@ -313,8 +313,8 @@ for path, time in ((ddpm, late), (straight, b / (a + b))):
 
 # %% [markdown]
 # For the noise next to nothing, on both paths; for the velocity a sixth on DDPM's and more than one on the line. Now look
-# at the right end of the chapter's figure: it is the order of the errors, but for the two that learnt the noise. Their
-# weights are equal. What differs there are the clocks: how many of the examples were nearly pure noise.
+# at the right end of the chapter's figure: who is paid next to nothing there errs most. Of the two that learnt the noise
+# the weights are equal. What differs are the clocks: how many of the examples were nearly pure noise.
 
 # %% [markdown]
 # ## 05.4 · investigate · 25 min · ●●●○○ · Does fresh noise forgive?

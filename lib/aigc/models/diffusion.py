@@ -60,14 +60,16 @@ def readings(path: Path, x: Tensor, t: Tensor, **one: Tensor) -> Readings:
     x: (B, ...); t: (B,), where a > 0 and b > 0. Of conditional means, these are conditional means too, for all four
     are linear in each other. Raises ValueError unless exactly one is given, of the shape of x.
     """
-    (name, value), *more = [*one.items(), (None, x)][:2] if one else [(None, x)]
-    if len(one) != 1 or name not in Readings._fields or value.shape != x.shape:
+    if len(one) != 1 or not {*one} <= {*Readings._fields} or any(value.shape != x.shape for value in one.values()):
         raise ValueError(f"give exactly one of {Readings._fields}, of the shape {tuple(x.shape)}, not {list(one)}")
+    [(name, value)] = one.items()
     a, b, da, db = mix(path, t, x)
-    if name == "velocity":  # solve a x0 + b eps = x and da x0 + db eps = velocity
+    if name == "clean":
+        clean = value
+    elif name == "velocity":  # solve a x0 + b eps = x and da x0 + db eps = velocity
         clean = (db * x - b * value) / (a * db - b * da)
     else:
-        clean = value if name == "clean" else (x - b * (value if name == "noise" else -b * value)) / a
+        clean = (x - b * (value if name == "noise" else -b * value)) / a
     return _readings(clean, (x - a * clean) / b, b, da, db)
 
 
