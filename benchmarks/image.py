@@ -35,7 +35,7 @@ MANY, CLOUD, PART = 5000, 2000, 500  # samples; of them in precision and recall;
 
 @dataclass
 class Run:
-    network: nn.Module  # that is called to draw
+    networks: list[nn.Module]  # that are called to draw
     draw: Callable[[Tensor, Generator], Tensor]  # labels (B,) and dice to images (B, 1, 28, 28) in [-1, 1]
     told: bool  # are the labels asked for?
     steps: int
@@ -47,25 +47,37 @@ def reference(seconds: float, seed: int) -> Run:
     began = time.perf_counter()
     G, steps = dcgan.learn(x, seconds, seed)
     took = time.perf_counter() - began
-    return Run(G, lambda labels, dice: G(torch.randn(len(labels), dcgan.NOISE, generator=dice)), False, steps, took)
+    return Run([G], lambda labels, dice: G(torch.randn(len(labels), dcgan.NOISE, generator=dice)), False, steps, took)
 
 
-def ours(made, seconds: float, seed: int, recipe=(), draw=(), **options) -> Run:
-    """Train the model of a module of tools.recipes. recipe, draw, options: changes of RECIPE, draw() and start()."""
-    model, loss, _ = made.start(seed=seed, **options)
-    began = time.perf_counter()
-    limited = replace(made.RECIPE, **{"steps": None, "seconds": seconds, "seed": seed} | dict(recipe))
-    history = train(model, loss, limited, progress=False)
-    took = time.perf_counter() - began
-    network = model.G if made is gan else model
-    return Run(network, lambda labels, dice: made.draw(model, labels, dice, **dict(draw)), True, len(history), took)
+def ours(made, seconds: float, seed: int, recipe=(), draw=(), weak=0.0, **options) -> Run:
+    """Train the model of a module of tools.recipes. recipe, draw, options: changes of RECIPE, draw() and start().
+
+    weak: the part of the seconds in which a second model learns without labels, for draw(away=...).
+    """
+    draw = dict(draw)
+
+    def learnt(part: float, **options) -> tuple[nn.Module, int, float]:
+        model, loss, _ = made.start(seed=seed, **options)
+        limited = replace(made.RECIPE, **{"steps": None, "seconds": part * seconds, "seed": seed} | dict(recipe))
+        began = time.perf_counter()
+        history = train(model, loss, limited, progress=False)
+        return model, len(history), time.perf_counter() - began
+
+    model, steps, took = learnt(1 - weak, **options)
+    networks = [model.G if made is gan else model]
+    if weak:
+        draw["away"], _, more = learnt(weak, **options | {"drop": 1.0})
+        networks, took = [model, draw["away"]], took + more
+    return Run(networks, lambda labels, dice: made.draw(model, labels, dice, **draw), True, steps, took)
 
 
 FAMILIES = {
     "reference_gan": reference,
-    "gan": partial(ours, gan, most=0),  # in a minute it learns nothing by heart, against which a shift protects
+    # in a minute the GAN learns nothing by heart, against which a shift protects
+    "gan": partial(ours, gan, most=0, draw=gan.LADDER["narrower noise"]["draw"]),
     "vae": partial(ours, vae),
-    "flow": partial(ours, digits),
+    "flow": partial(ours, digits, **digits.MINUTE),
 }
 
 
@@ -73,11 +85,13 @@ FAMILIES = {
 def drawn(run: Run, seed: int) -> tuple[np.ndarray, np.ndarray, float, float]:
     """MANY digits as bytes, the labels asked for (-1: none), the network's calls a digit, the seconds for 1,000."""
     labels, dice, asked = torch.arange(MANY) % 10, Generator().manual_seed(seed), []
-    hook = run.network.register_forward_hook(lambda network, inputs, output: asked.append(len(output)))
+    count = lambda network, inputs, output: asked.append(len(output))
+    hooks = [network.register_forward_hook(count) for network in run.networks]
     began = time.perf_counter()
     pictures = np.concatenate([images.decode(run.draw(part, dice)) for part in labels.split(PART)])
     took = (time.perf_counter() - began) * 1000 / MANY
-    hook.remove()
+    for hook in hooks:
+        hook.remove()
     return pictures, labels.numpy() if run.told else np.full(MANY, -1), sum(asked) / MANY, took
 
 

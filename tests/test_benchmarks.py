@@ -162,11 +162,16 @@ def test_each_change_of_the_ladder_is_added_to_those_before(monkeypatch):
     assert len(rows) == 1 + len(image.gan.LADDER) + len(image.digits.LADDER)
     last = {made: options for made, options in asked}
     kept = {key: value for key, value in last[image.gan].items() if key not in ("recipe", "draw")}
-    assert kept == dict(penalty=1.0, most=1, statistic=True)  # all of it is what is shipped
+    assert kept == dict(penalty=1.0, most=1, statistic=True)  # as it is shipped, but for the noise
     for made in (image.gan, image.digits):
         assert all(getattr(made.RECIPE, key) == value for key, value in last[made]["recipe"].items())
     made = image.digits
-    assert last[made]["draw"] == dict(guidance=made.GUIDANCE, between=made.BETWEEN, steps=made.STEPS)
+    minute = {key: value for key, value in last[made].items() if key not in ("recipe", "draw", "centre")}
+    assert minute | {"draw": made.MINUTE["draw"]} == made.MINUTE
+    assert last[made]["draw"] == made.MINUTE["draw"] | dict(between=made.BETWEEN, steps=made.STEPS)
+    shipped = [options for other, options in asked if other is made][4]  # those after it are for a minute
+    assert shipped["draw"] == dict(guidance=made.GUIDANCE, between=made.BETWEEN, steps=made.STEPS)
+    assert not set(made.MINUTE) & set(shipped) - {"draw"}
 
 
 def test_a_benchmark_without_time_is_refused(tmp_path, capsys):

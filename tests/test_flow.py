@@ -93,18 +93,43 @@ def test_solver_counts_its_calls():
         sample.ode(lambda x, t: x, torch.zeros(1, 1, 1, 1), 0)
 
 
+class Answer(torch.nn.Module):
+    """A network of one number, the same for all, that remembers nothing."""
+
+    config, groups = Config(labels=11), dict
+
+    def __init__(self, value=0.0):
+        super().__init__()
+        self.value = torch.nn.Parameter(torch.tensor(value).double())
+
+    def forward(self, x, t, labels):
+        return self.value.expand_as(x)
+
+
 def test_flow_carries_noise_to_a_gaussian_whose_velocity_is_known():
     mean, std = 2.0, 0.5
-
-    def velocity(x, t):  # E[eps - x0 | x] for normal x0 and eps
-        t = t.view(-1, 1, 1, 1)
-        variance = (1 - t) ** 2 * std**2 + t**2
-        return -mean + (t - (1 - t) * std**2) / variance * (x - (1 - t) * mean)
-
+    exact = flow.Preconditioned(Answer(), mean, std)
     noise = torch.randn(20_000, 1, 1, 1, generator=torch.Generator().manual_seed(0)).double()
-    drawn = sample.ode(velocity, noise, 50)
+    with torch.no_grad():
+        drawn = sample.ode(lambda x, t: exact(x, t, None), noise, 50)
+    assert torch.allclose(drawn, mean + std * noise, atol=1e-2)  # each point keeps its rank
     assert drawn.mean().item() == pytest.approx(mean, abs=0.02)
     assert drawn.std().item() == pytest.approx(std, abs=0.02)
+
+
+def test_what_a_preconditioned_network_has_to_learn_is_of_one_size_and_has_nothing_to_do_with_where_it_is():
+    g, mean, std = torch.Generator().manual_seed(0), -0.7, 0.6
+    x0, eps = mean + std * torch.randn(200_000, generator=g).double(), torch.randn(200_000, generator=g).double()
+    guess, more = (flow.Preconditioned(Answer(value), mean, std) for value in (0.0, 1.0))
+    for time in (0.01, 0.3, 0.7, 0.99):
+        t = torch.full((200_000,), time).double()
+        x = flow.path(x0, eps, t)
+        with torch.no_grad():
+            at, factor = guess(x, t, None), more(x, t, None) - guess(x, t, None)
+        left = (eps - x0 - at) / factor  # what the network should say
+        assert left.square().mean().item() == pytest.approx(1, abs=0.02)
+        assert torch.corrcoef(torch.stack([left, x]))[0, 1].abs() < 0.01
+    assert list(dict(guess.named_parameters())) == ["network.value"]
 
 
 def test_guidance_interpolates_and_extrapolates():
@@ -133,6 +158,21 @@ def test_guidance_interpolates_and_extrapolates():
     for label in (11, 10, -1):
         with pytest.raises(ValueError, match=f"draws 0 .. 9, not {label}"):
             sample.guided(model, torch.tensor([3, label]), 1)
+
+
+def test_guidance_away_from_a_weak_model_takes_an_error_away_that_both_share():
+    truth = torch.randn(4, 1, 3, 5, generator=torch.Generator().manual_seed(0)).double()
+    error, asked = torch.randn(truth.shape, generator=torch.Generator().manual_seed(1)).double(), []
+    model = lambda x, t, labels: asked.append(("model", labels.tolist())) or truth + error
+    model.config = Config(labels=11)
+    weak = lambda x, t, labels: asked.append(("weak", labels.tolist())) or truth + 3 * error
+    labels, x, t = torch.arange(4), torch.zeros_like(truth), torch.full((4,), 0.5)
+    for scale, left in ((1.2, 0.6), (1.5, 0.0), (2.0, -1.0)):  # 3 - 2 scale
+        assert torch.allclose(sample.guided(model, labels, scale, away=weak)(x, t), truth + left * error)
+    assert asked[:2] == [("model", [0, 1, 2, 3]), ("weak", [flow.NO_LABEL] * 4)]
+    asked.clear()
+    sample.guided(model, labels, 1.5, (0.6, 1.0), away=weak)(x, t)
+    assert [name for name, _ in asked] == ["model"]  # outside the times the weak one is not asked
 
 
 @pytest.fixture(scope="module")

@@ -316,14 +316,16 @@ def langevin(
 
 
 def guided(
-    model: nn.Module, labels: Tensor, scale: float, between: tuple[float, float] = (0.0, 1.0)
+    model: nn.Module, labels: Tensor, scale: float, between: Sequence[float] = (0.0, 1.0), away: nn.Module | None = None
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """A velocity pushed towards its labels (Ho & Salimans 2022, arXiv:2207.12598, eq. 6, where w is scale - 1).
 
     labels: (B,) int64, those that the model knows. scale: >= 0, where 0 ignores the labels, 1 is the model's own belief
     and more exaggerates it. between: the times in which it is pushed (Kynkäänniemi et al. 2024, arXiv:2404.07724); at
-    others, and at scale 1, the model's own belief takes one call instead of two. Raises ValueError for other labels, a
-    negative or infinite scale, and times that are not in order or not in [0, 1].
+    others, and at scale 1, the model's own belief takes one call instead of two. away: what is asked without labels in
+    the model's place, best a weak one, which is pushed away from for its errors too (Karras et al. 2024,
+    arXiv:2406.02507). Raises ValueError for other labels, a negative or infinite scale, and times that are not in order
+    or not in [0, 1].
     """
     known = model.config.labels - 1  # the last one stands for "no label"
     if labels.numel() and not 0 <= labels.min() <= labels.max() < known:
@@ -338,8 +340,11 @@ def guided(
     def velocity(x: Tensor, t: Tensor) -> Tensor:
         if scale == 1 or not between[0] <= t[0] <= between[1]:  # all images flow at one time
             return model(x, t, labels)
-        both = model(torch.cat([x, x]), torch.cat([t, t]), torch.cat([labels, blank]))
-        with_label, without = both.chunk(2)
+        if away is None:  # both in one call
+            both = model(torch.cat([x, x]), torch.cat([t, t]), torch.cat([labels, blank]))
+            with_label, without = both.chunk(2)
+        else:
+            with_label, without = model(x, t, labels), away(x, t, blank)
         return without + scale * (with_label - without)
 
     return velocity
