@@ -25,7 +25,7 @@ STEPS, GUIDANCE, BETWEEN = 8, 1.6, (0.3, 0.9)  # of Heun's method, and how a lab
 # Where a minute is all there is (benchmarks/image.py): the network learns what a line does not know. A tenth of it goes
 # into a second one, which is told no labels, so that the first is told all; what is drawn is pushed away from the
 # second. That narrows what is drawn, as any push does, so the noise begins a little farther out.
-MINUTE = dict(preconditioned=True, weak=0.1, drop=0.0, draw=dict(guidance=1.85, wide=1.08))
+MINUTE = dict(preconditioned=True, weak=0.1, drop=0.0, draw=dict(guidance=1.9, wide=1.12))
 
 # What each change buys, one after the other (benchmarks/image.py); the fifth is what is shipped.
 LADDER = {
