@@ -140,16 +140,16 @@ assert 4 < letters_alone < 5 < np.log2(len(vocab)) < 6
 course.expect("00.text_bits", text_bits, baseline=letters_alone)
 
 # %% [markdown]
-# *Answer 2.* About two: on average it is as unsure of the next letter as you are of two coins. The card beside the model
-# (`data/checkpoints/shakespeare.md`) has the same number. The line with the band, which you will see again, says where
-# the number falls on other machines, so that you know whether yours is normal.
+# *Answer 2.* About two: on average it is as unsure of the next letter as you are of two coins. The card beside the
+# model (`data/checkpoints/shakespeare.md`) has the same number. The line with the band, which you will see again, says
+# where the number falls on other machines, so that you know whether yours is normal.
 #
 # ## 2 · A digit
 #
-# *How does one draw when there is no next letter?* Begin with noise on every pixel, like a television without a station.
-# Ask the model which way leads from a digit to this noise; go a little way back; ask again. With $x$ for the picture,
-# which is a digit at the time $t = 0$ and noise at $t = 1$, the model has learnt the **velocity** $v$ (速度) from the
-# one to the other (Lipman et al. 2023, who count time the other way round):
+# *How does one draw when there is no next letter?* Begin with noise on every pixel, like a television without a
+# station. Ask the model which way leads from a digit to this noise; go a little way back; ask again. With $x$ for the
+# picture, which is a digit at the time $t = 0$ and noise at $t = 1$, the model has learnt the **velocity** $v$ (速度)
+# from the one to the other (Lipman et al. 2023, who count time the other way round):
 #
 # $$\frac{dx}{dt} = v(x, t) \tag{0.2}$$
 #
@@ -424,8 +424,8 @@ display(Markdown("\n".join(rows)))
 #
 # The writer spells, and means nothing. That its lines sound like verse is an impression; no cell here measures it. The
 # painter knows 28 by 28 pixels of ten digits, and has no idea of a number. The singer is told where the piece ends, and
-# breaks rules of voice leading that Bach keeps; chapter 09 counts how often, and forbids it. All three repeat what their
-# data were: one language, one playwright, the digits of one country, one man's harmony.
+# breaks rules of voice leading that Bach keeps; chapter 09 counts how often, and forbids it. All three repeat what
+# their data were: one language, one playwright, the digits of one country, one man's harmony.
 #
 # ## Exercises
 #

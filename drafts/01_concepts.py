@@ -5,10 +5,10 @@
 #
 # **Can a machine make something new by counting?**
 #
-# In 1948 a mathematician wrote English without knowing what he would write. He opened a book, put down the first
-# letter he saw, opened the book elsewhere, read until he met that letter, and put down the one after it. Then again
-# from there (Shannon 1948). No meaning, no plan: a finger and a book. What came out was not English, and yet nobody
-# would take it for French.
+# In 1948 a mathematician wrote English without knowing what he would write. He opened a book, put down the first letter
+# he saw, opened the book elsewhere, read until he met that letter, and put down the one after it. Then again from there
+# (Shannon 1948). No meaning, no plan: a finger and a book. What came out was not English, and yet nobody would take it
+# for French.
 #
 # That game is this chapter. We play it with Shakespeare's letters, with handwritten digits and with Bach's melodies,
 # and by the end you will know what all generators have in common, and what this one can never do.
@@ -66,8 +66,9 @@ show.diagram(
 # %% [markdown]
 # ## 1 · One word
 #
-# *Which words can a machine write that has read only one?* A library of one book; the book has one word: **banana**. Let a full stop mark both ends, and count which letter
-# follows which, much as Markov did in 1913 with the vowels and consonants of 20,000 letters of Pushkin (Markov 2006).
+# *Which words can a machine write that has read only one?* A library of one book; the book has one word: **banana**.
+# Let a full stop mark both ends, and count which letter follows which, much as Markov did in 1913 with the vowels and
+# consonants of 20,000 letters of Pushkin (Markov 2006).
 #
 # | after | comes | so we say |
 # |:--|:--|:--|
@@ -101,8 +102,8 @@ for n in range(5):
 
 # %% [markdown]
 # *Answer 1.* The favourite is *ba*, a word that is in no book. *banana*, the whole of its education, gets
-# $\frac23\cdot\frac23\cdot\frac13 = \frac4{27}$. Something was lost (the word) and something was gained (a rule:
-# *na* may repeat). That exchange is called **generalisation**, and every generator in this course makes it.
+# $\frac23\cdot\frac23\cdot\frac13 = \frac4{27}$. Something was lost (the word) and something was gained (a rule: *na*
+# may repeat). That exchange is called **generalisation**, and every generator in this course makes it.
 #
 # There is a hidden exactness in it. Ask how surprised the machine is by *banana*: $\log_2\frac{27}4$ bits. Ask how
 # surprised it is, on average, by *its own* words. The two are equal:
@@ -126,13 +127,14 @@ print(f"by banana: {-np.log2(probability('banana')):.4f} bits; by a word of its 
 # %% [markdown]
 # ## 2 · What it is to learn a distribution
 #
-# *Does a model know how good it is?* Let $x = x_1 x_2 \dots x_N$ be a text, a picture read row by row, or a melody; each $x_t$ is one of $V$ symbols.
-# No assumption is needed to write
+# *Does a model know how good it is?* Let $x = x_1 x_2 \dots x_N$ be a text, a picture read row by row, or a melody;
+# each $x_t$ is one of $V$ symbols. No assumption is needed to write
 #
 # $$p(x) = \prod_{t=1}^{N} p(x_t \mid x_1 \dots x_{t-1}) \tag{1.1}$$
 #
-# This is what `probability` multiplied for a word, above. The Markov chain of **order** $k$ keeps the context $c = x_{t-k} \dots x_{t-1}$ and estimates, with $n(cs)$ for
-# "how often, in the training text, $s$ came after $c$" and a small $\alpha$ added to every count so that nothing is impossible,
+# This is what `probability` multiplied for a word, above. The Markov chain of **order** $k$ keeps the context $c =
+# x_{t-k} \dots x_{t-1}$ and estimates, with $n(cs)$ for "how often, in the training text, $s$ came after $c$" and a
+# small $\alpha$ added to every count so that nothing is impossible,
 #
 # $$p(s \mid c) = \frac{n(cs) + \alpha}{n(c) + \alpha V} \tag{1.2}$$
 #
@@ -140,10 +142,10 @@ print(f"by banana: {-np.log2(probability('banana')):.4f} bits; by a word of its 
 #
 # $$\hat H(p) = -\frac1N \sum_{t} \log_2 p(x_t \mid c_t) \quad\text{bits per symbol} \tag{1.3}$$
 #
-# This is `bits`, below. And here is what *learning a distribution* means. Let $q$ be the truth that the texts
-# come from. Over long texts (1.3) tends to the **cross-entropy** (交叉熵) $H(q, p)$, and that is a sum: the
-# entropy $H(q)$ of the truth, and the Kullback-Leibler divergence KL, the mean of $\log_2 q(s \mid c) / p(s
-# \mid c)$ over texts from $q$,
+# This is `bits`, below. And here is what *learning a distribution* means. Let $q$ be the truth that the texts come
+# from. Over long texts (1.3) tends to the **cross-entropy** (交叉熵) $H(q, p)$, and that is a sum: the entropy $H(q)$
+# of the truth, and the Kullback-Leibler divergence KL, the mean of $\log_2 q(s \mid c) / p(s \mid c)$ over texts from
+# $q$,
 #
 # $$H(q, p) = \underbrace{H(q)}_{\text{the world's own uncertainty}}
 # + \underbrace{\mathrm{KL}(q \,\|\, p)}_{\text{our ignorance, never negative}} \tag{1.4}$$
@@ -154,9 +156,9 @@ smooth = (counts + 0.1) / (counts.sum(1, keepdims=True) + 0.1 * len(letters))  #
 assert np.allclose(smooth.sum(1), 1) and (smooth > 0).all()
 
 # %% [markdown]
-# In (1.4), no model gets below $H(q)$, and only $p = q$ reaches it. Training is the shrinking of the second term. But we never
-# see $q$; we see samples, and samples flatter. For a model with $d$ free numbers that is fitted by counting to $N$
-# symbols, and could be the truth if its numbers were right (Akaike 1974),
+# In (1.4), no model gets below $H(q)$, and only $p = q$ reaches it. Training is the shrinking of the second term. But
+# we never see $q$; we see samples, and samples flatter. For a model with $d$ free numbers that is fitted by counting to
+# $N$ symbols, and could be the truth if its numbers were right (Akaike 1974),
 #
 # $$\text{on the training text: } H(q) - \frac{d}{2N\ln 2}
 # \qquad \text{on new text: } H(q) + \frac{d}{2N\ln 2} \tag{1.5}$$
@@ -202,9 +204,9 @@ gaps = np.array([np.subtract(new, entropy), np.subtract(entropy, trained)]) * si
 print("gap above and below, in units of d / (2 N ln 2):", gaps[:, 1:4].mean(1).round(1))
 
 # %% [markdown]
-# *Answer 2.* Below, and above by about as much: a funnel, nearly symmetric. The truth is in the middle, and from inside the training text you see only the lower lip.
-# Everything below is one quarrel: more context lowers the best figure that a chain could reach, and raises
-# $d = V^k(V-1)$.
+# *Answer 2.* Below, and above by about as much: a funnel, nearly symmetric. The truth is in the middle, and from inside
+# the training text you see only the lower lip. Everything below is one quarrel: more context lowers the best figure
+# that a chain could reach, and raises $d = V^k(V-1)$.
 
 # %%
 assert all(above > entropy > below for above, below in zip(new, trained, strict=True))
@@ -288,9 +290,9 @@ for k in range(4):
 print(generate(train(play[:200_000], 3), "Now", 120))
 
 # %% [markdown]
-# Nine chains, from no memory to eight letters. To write, we let each walk with $\alpha = 0$, so that it never
-# leaves what it has seen; to measure, $\alpha = 0.1$, so that nothing costs infinitely much. The samples are the
-# first that came.
+# Nine chains, from no memory to eight letters. To write, we let each walk with $\alpha = 0$, so that it never leaves
+# what it has seen; to measure, $\alpha = 0.1$, so that nothing costs infinitely much. The samples are the first that
+# came.
 
 
 #
@@ -305,16 +307,14 @@ for k in (0, 1, 2, 4, 8):
     print(f"--- order {k} ---\n{sample}\n")
 
 # %% [markdown]
-# *Answer 3.* Read them aloud. Order 0 has the right letters in the right amounts; order 1 mixes vowels and consonants; order 2 has
-# the sound;
-# order 4 has words; order 8 has lines. Nobody told it what a word is.
+# *Answer 3.* Read them aloud. Order 0 has the right letters in the right amounts; order 1 mixes vowels and consonants;
+# order 2 has the sound; order 4 has words; order 8 has lines. Nobody told it what a word is.
 #
-# *Predict 4.* Does the ladder go up for ever? First on the training text, where more context can never hurt: the
-# best predictions from $k+1$ letters include all those that use only $k$ of them, and counting finds the best
-# ($\alpha = 0$). In the language of entropies: the surprise $H(X \mid C, C')$ at a
-# letter $X$ of one who knows the context $C$ and one letter more, $C'$, is on average at most $H(X \mid C)$, that of one
-# who knows $C$ alone. Then on two plays that no chain
-# has read.
+# *Predict 4.* Does the ladder go up for ever? First on the training text, where more context can never hurt: the best
+# predictions from $k+1$ letters include all those that use only $k$ of them, and counting finds the best ($\alpha =
+# 0$). In the language of entropies: the surprise $H(X \mid C, C')$ at a letter $X$ of one who knows the context $C$ and
+# one letter more, $C'$, is on average at most $H(X \mid C)$, that of one who knows $C$ alone. Then on two plays that no
+# chain has read.
 
 # %%
 def bits_of_training(model: ngram.Markov) -> float:
@@ -332,9 +332,9 @@ assert all(b < a for a, b in pairwise(flattery))
 assert int(np.argmin(flattery)) == int(np.argmax(honest[1:])) + 1 == 8
 
 # %% [markdown]
-# *Answer 4.* The arrow marks the best. The two curves part like the lips of the funnel. The chain with the best training
-# figure is the *worst* of all that have any memory. We choose the order on the validation plays, and open the test
-# plays once.
+# *Answer 4.* The arrow marks the best. The two curves part like the lips of the funnel. The chain with the best
+# training figure is the *worst* of all that have any memory. We choose the order on the validation plays, and open the
+# test plays once.
 
 # %%
 final = bits(chains[best], test)
@@ -353,8 +353,8 @@ course.expect("01.text_bits", final, baseline=alone)
 # %% [markdown]
 # ## 4 · Pixels
 #
-# *What is the past of a picture?* # A picture has no "next letter", but a hand that fills it row by row has a past: the pixels above, and those to the
-# left. Black or white is one bit. Three machines, all of them tables of counts:
+# *What is the past of a picture?* # A picture has no "next letter", but a hand that fills it row by row has a past: the
+# pixels above, and those to the left. Black or white is one bit. Three machines, all of them tables of counts:
 #
 # - the **ghost** knows *where*: for each digit and each of the 784 places, how often there is ink. It tosses each pixel
 #   alone;
@@ -452,9 +452,9 @@ assert costs["writer"] + gift < costs["scribe"] < costs["ghost"] < baseline < 1
 course.expect("01.writer_bits", costs["writer"], baseline=costs["ghost"])
 
 # %% [markdown]
-# By this measure the scribe, who has never heard of digits, is far ahead of the ghost, who was told which digit it
-# is. (To be told is a gift of $\log_2 10$ bits a picture, $0.004$ a pixel. It changes nothing in the order.) Hold
-# on to that order.
+# By this measure the scribe, who has never heard of digits, is far ahead of the ghost, who was told which digit it is.
+# (To be told is a gift of $\log_2 10$ bits a picture, $0.004$ a pixel. It changes nothing in the order.) Hold on to
+# that order.
 #
 # *Predict 5.* What will each of the three draw?
 
@@ -475,10 +475,9 @@ names = [name if i == 0 else "" for name in ("people", *drawn) for i in range(10
 show.images((1 - rows).astype(np.uint8) * 255, columns=10, labels=names, alt=alt)
 
 # %% [markdown]
-# *Answer 5.* The first ten that came. The ghost draws digits made of
-# dust. The scribe draws confident strokes that mean nothing. By eye one may prefer the ghost; by bits, the
-# scribe. Two crude judges make the quarrel exact: is the drawing *one piece* of ink, and does the most similar of
-# the 4,000 training images bear the digit that was asked for?
+# *Answer 5.* The first ten that came. The ghost draws digits made of dust. The scribe draws confident strokes that mean
+# nothing. By eye one may prefer the ghost; by bits, the scribe. Two crude judges make the quarrel exact: is the drawing
+# *one piece* of ink, and does the most similar of the 4,000 training images bear the digit that was asked for?
 
 # %%
 known = ink.reshape(len(ink), -1).astype(np.float32)
@@ -511,8 +510,8 @@ print(", ".join(f"{name} {b.mean() / 784:.3f}" for name, b in {**each, "liar": l
 
 # %% [markdown]
 # A machine that prints noise 99 times in 100 beats both the ghost and the scribe. Bits per pixel measure whether a
-# model *leaves room* for what is real; they hardly notice what else it makes. This is why chapter 11 needs more
-# than one ruler.
+# model *leaves room* for what is real; they hardly notice what else it makes. This is why chapter 11 needs more than
+# one ruler.
 #
 # *Predict 6.* Which single picture does the scribe find the most probable of all?
 
@@ -528,18 +527,19 @@ print(f"real digits from {whole_bits.min():.1f} bits on, on average {whole_bits.
 print(f"so the empty page is 2^{whole_bits.mean() - blank_bits:.0f} times as probable as a typical digit")
 
 # %% [markdown]
-# *Answer 6.* It is the empty page, and no other picture comes near. The proof: any other has a first drop of ink. All the past of
-# that drop is blank, and there ink alone costs more bits than the *whole* empty page. Yet the empty page is not even in
-# the data. No paradox: there is one empty page, and there are astronomically many scrawls. Each is less probable; all
-# together they take the rest. To generate is to *draw from* a distribution; to ask for its maximum is another
-# thing. We shall see that the same is true of words.
+# *Answer 6.* It is the empty page, and no other picture comes near. The proof: any other has a first drop of ink. All
+# the past of that drop is blank, and there ink alone costs more bits than the *whole* empty page. Yet the empty page is
+# not even in the data. No paradox: there is one empty page, and there are astronomically many scrawls. Each is less
+# probable; all together they take the rest. To generate is to *draw from* a distribution; to ask for its maximum is
+# another thing. We shall see that the same is true of words.
 
 # %% [markdown]
 # ## 5 · Notes
 #
-# *Does a tune have an alphabet?* A soprano line from one of Bach's chorales is a string of pitches, and everything above works again. But what is a
-# symbol? We may write the **pitch** of each note, or the **step** from the note before (the first counts from the G
-# above middle C). Either can be turned into the other without loss, so their bits per note may be compared.
+# *Does a tune have an alphabet?* A soprano line from one of Bach's chorales is a string of pitches, and everything
+# above works again. But what is a symbol? We may write the **pitch** of each note, or the **step** from the note before
+# (the first counts from the G above middle C). Either can be turned into the other without loss, so their bits per note
+# may be compared.
 #
 # *Predict 7.* Which alphabet predicts better, the one that says where the voice is, or the one that only says how it
 # moves?
@@ -591,10 +591,10 @@ course.expect("01.music_bits", note_bits, baseline=alone)
 
 # %% [markdown]
 # *Answer 7.* Compare fairly: $k$ steps tell of $k+1$ notes, so they stand against a chain of $k+1$ pitches. With one or
-# two notes of the past, the pitches win: it helps to know where one is. With three, the steps do, and the
-# best chain of all is one of steps. A tune sung higher is the same tune, and with steps the chain need not
-# learn it again in every key. What is built in before training, here what may be forgotten, is an **inductive
-# bias** (归纳偏置). It needs no data, but it has a price. Listen for it.
+# two notes of the past, the pitches win: it helps to know where one is. With three, the steps do, and the best chain of
+# all is one of steps. A tune sung higher is the same tune, and with steps the chain need not learn it again in every
+# key. What is built in before training, here what may be forgotten, is an **inductive bias** (归纳偏置). It needs no
+# data, but it has a price. Listen for it.
 
 # %%
 lengths = np.unique(np.concatenate(sopranos("train", DURATION)))
@@ -639,10 +639,10 @@ print(f"from the first note to the last: Bach {home:.1f} semitones, the chain {d
 assert drift > 1.2 * home
 
 # %% [markdown]
-# Twenty tunes of each, the first that came, laid upon their last notes. The chain moves like Bach, mostly by small steps,
-# and it has no home: on average its first note is farther from its last. Bach's tunes come back to where they belong;
-# the chain, which knows only how it moves, wanders off like any random walk. One melody alone would not tell you: many a
-# walk ends where it began.
+# Twenty tunes of each, the first that came, laid upon their last notes. The chain moves like Bach, mostly by small
+# steps, and it has no home: on average its first note is farther from its last. Bach's tunes come back to where they
+# belong; the chain, which knows only how it moves, wanders off like any random walk. One melody alone would not tell
+# you: many a walk ends where it began.
 #
 # ### One curve, three arts
 
@@ -674,8 +674,8 @@ for curve in (honest, scribe_honest, melody["steps"]):
 # %% [markdown]
 # ## 6 · What introductions promise
 #
-# *Which of the promises can be measured?* Introductions to AIGC list what it is good for (speed, scale, diversity) and what it is bad at (quality, bias,
-# copying, cost). We have a generator on the table. Let us not list; let us measure.
+# *Which of the promises can be measured?* Introductions to AIGC list what it is good for (speed, scale, diversity) and
+# what it is bad at (quality, bias, copying, cost). We have a generator on the table. Let us not list; let us measure.
 #
 # **Speed.** A practised typist makes about 40 words of five letters a minute.
 
@@ -711,15 +711,16 @@ for k in (2, 4, 6):
     print(f"order {k}: {codec.decode(ids[k:])!r}\n    ... and for ever {codec.decode(ids[begin:])!r}")
 
 # %% [markdown]
-# *Answer 8.* Not long; and it *must* loop. The next letter, and with it the next context, is a function $g$ of the context alone, and there are
-# only $V^k$ contexts. By the pigeonhole principle one of them comes back, and from there all is repetition:
+# *Answer 8.* Not long; and it *must* loop. The next letter, and with it the next context, is a function $g$ of the
+# context alone, and there are only $V^k$ contexts. By the pigeonhole principle one of them comes back, and from there
+# all is repetition:
 #
 # $$c_{t+1} = g(c_t) \;\Rightarrow\; c_i = c_j \text{ for some } i < j \le V^k + 1 \tag{1.6}$$
 #
 # This is `favourite`. No training helps: the theorem does not ask what the model has learnt, and a GPT, which uses a
 # bounded past, is such a chain too. But the bound is astronomical. That the loop comes after so few letters is
-# measured, not proved, and so it is for large models, which show the same disease (Holtzman et al. 2020). The
-# probable text is not the typical text, as the blank page was not the typical digit.
+# measured, not proved, and so it is for large models, which show the same disease (Holtzman et al. 2020). The probable
+# text is not the typical text, as the blank page was not the typical digit.
 #
 # **Copying.** How much of what a chain writes is, letter for letter, in the book? We take every run of 16 letters. A
 # fair comparison is not zero: two plays that nobody copied share turns of phrase with the other thirty-four.
@@ -746,8 +747,8 @@ assert found[2] < honesty < found[7] < found[8] and found[8] > 3 * honesty
 course.expect("01.copied", found[8], baseline=honesty)
 
 # %% [markdown]
-# *Answer 9.* Order 2 quotes almost nothing, order 7 more than an honest author, and order 8, the model with the best training
-# figure of all, several times as much. Large models copy too, sometimes a text that stood in a single document
+# *Answer 9.* Order 2 quotes almost nothing, order 7 more than an honest author, and order 8, the model with the best
+# training figure of all, several times as much. Large models copy too, sometimes a text that stood in a single document
 # (Carlini et al. 2021; chapter 14).
 #
 # **Cost.** What does memory take? A number to name each gram, a number to count it.
@@ -762,8 +763,8 @@ assert chains[8].grams.nbytes + chains[8].counts.nbytes > 5 * len(play)
 # As stored here, the longer memories are larger than the book that they were made from: it would be cheaper to keep the
 # book.
 #
-# **Bias.** The usual word for a model that repeats the slant of its data. Shakespeare's plays speak of men more
-# often than of women; count the pronouns in the plays, and in the essay of 100,000 letters that we timed above.
+# **Bias.** The usual word for a model that repeats the slant of its data. Shakespeare's plays speak of men more often
+# than of women; count the pronouns in the plays, and in the essay of 100,000 letters that we timed above.
 
 
 # %%
@@ -900,8 +901,8 @@ assert min(costs_of.values()) <= costs_of[0]
 #
 # The first should compress: bits per pixel are the size of the compressed file, but for a bit or two (Shannon 1948),
 # and the test is fair because the digits were unseen. Which one draws better cannot be said. The first may be a liar
-# that prints snow 99 times in 100; the price for that is below 0.01 bits per pixel. The second may be a ghost. Look
-# at unselected samples, judge them with a ruler that sees whole digits, and check that none is a copy of the training
+# that prints snow 99 times in 100; the price for that is below 0.01 bits per pixel. The second may be a ghost. Look at
+# unselected samples, judge them with a ruler that sees whole digits, and check that none is a copy of the training
 # data.
 #
 # </details>
@@ -940,18 +941,17 @@ course.summary()
 
 # %% [markdown]
 # The answer to the question: yes. By counting, a machine made words, strokes and tunes that no one had made, and the
-# chain that did it best keeps *less* than it read. What it kept were short habits. What it could not keep is
-# everything that takes a plan: the line, the digit, the home of a tune. The rest of the course is about machines that
-# can.
+# chain that did it best keeps *less* than it read. What it kept were short habits. What it could not keep is everything
+# that takes a plan: the line, the digit, the home of a tune. The rest of the course is about machines that can.
 #
 # ## Limits
 #
-# - The nearest-neighbour judge sees pixels, not shapes, and takes its opinion from the data that the machines
-#   learnt from.
+# - The nearest-neighbour judge sees pixels, not shapes, and takes its opinion from the data that the machines learnt
+#   from.
 # - Adding $\alpha$ to every count is the simplest smoothing, and a poor one for long contexts. Mixing the orders
 #   (MacKay & Peto 1995) makes a longer memory pay; exercise 01.4 does it and beats the chapter.
-# - We chose the orders on the validation data and $\alpha$ by hand; the number of bits for Shannon's English is for
-#   27 symbols, ours for 63, so the two are neighbours, not rivals.
+# - We chose the orders on the validation data and $\alpha$ by hand; the number of bits for Shannon's English is for 27
+#   symbols, ours for 63, so the two are neighbours, not rivals.
 # - The pronouns are three words a side, counted without reading. That is a measurement of words, not of people.
 # - (1.5) holds for large $N$; at the left end of the funnel it is already bent.
 #
