@@ -2,7 +2,7 @@
 
 Each learns from the 4,000 digits for training for so many seconds, on the same threads, and draws 5,000 digits: the
 article's GAN made right (benchmarks/dcgan.py, told no labels), and the course's GAN, VAE and flow by the recipes of the
-shipped models. DIR receives NAME.npz of each: `images` uint8 (5000, 28, 28), `labels` (5000,), -1 where the model is
+shipped models, GAN and flow changed for a minute (FAMILIES). DIR receives NAME.npz of each: `images` uint8 (5000, 28, 28), `labels` (5000,), -1 where the model is
 not told one, `network_calls` per sample, `train_seconds`; and image.md, one table with the precision that was used.
 With --steps, what each change of the course's GAN and flow buys in the same seconds; nothing else may run meanwhile.
 """
@@ -38,7 +38,7 @@ class Run:
     networks: list[nn.Module]  # that are called to draw
     draw: Callable[[Tensor, Generator], Tensor]  # labels (B,) and dice to images (B, 1, 28, 28) in [-1, 1]
     told: bool  # are the labels asked for?
-    steps: int
+    steps: int  # of all that was trained
     seconds: float  # of training
 
 
@@ -67,8 +67,8 @@ def ours(made, seconds: float, seed: int, recipe=(), draw=(), weak=0.0, **option
     model, steps, took = learnt(1 - weak, **options)
     networks = [model.G if made is gan else model]
     if weak:
-        draw["away"], _, more = learnt(weak, **options | {"drop": 1.0})
-        networks, took = [model, draw["away"]], took + more
+        draw["away"], few, more = learnt(weak, **options | {"drop": 1.0})
+        networks, steps, took = [model, draw["away"]], steps + few, took + more
     return Run(networks, lambda labels, dice: made.draw(model, labels, dice, **draw), True, steps, took)
 
 

@@ -323,8 +323,8 @@ def guided(
     labels: (B,) int64, those that the model knows. scale: >= 0, where 0 ignores the labels, 1 is the model's own belief
     and more exaggerates it. between: the times in which it is pushed (Kynkäänniemi et al. 2024, arXiv:2404.07724); at
     others, and at scale 1, the model's own belief takes one call instead of two. away: what is asked without labels in
-    the model's place, best a weak one, which is pushed away from for its errors too (Karras et al. 2024,
-    arXiv:2406.02507). Raises ValueError for other labels, a negative or infinite scale, and times that are not in order
+    the model's place, best a weak one, which is pushed away from for its errors too (after Karras et al. 2024,
+    arXiv:2406.02507, who tell it the labels). Raises ValueError for other labels, a negative or infinite scale, and times that are not in order
     or not in [0, 1].
     """
     known = model.config.labels - 1  # the last one stands for "no label"

@@ -22,9 +22,9 @@ RECIPE = Recipe(steps=2100, fast=True, lr=3e-3, muon_lr=0.05, ema=0.995)
 BATCH, CENTRE = 64, 0.5  # of the logits of the times: a minute is best spent where a digit takes shape
 STEPS, GUIDANCE, BETWEEN = 8, 1.6, (0.3, 0.9)  # of Heun's method, and how a label is exaggerated at which times
 
-# Where a minute is all there is (benchmarks/image.py): the network learns what a line does not know. A tenth of it goes
-# into a second one, which is told no labels, so that the first is told all; what is drawn is pushed away from the
-# second. That narrows what is drawn, as any push does, so the noise begins a little farther out.
+# Where a minute is all there is (benchmarks/image.py): the network learns what a linear guess does not know. A tenth of
+# it goes into a second one, which is told no labels, so that the first is told all; what is drawn is pushed away from
+# the second. The noise is a little wider than what was learnt from, by trial: it gives recall back.
 MINUTE = dict(preconditioned=True, weak=0.1, drop=0.0, draw=dict(guidance=1.9, wide=1.12))
 
 # What each change buys, one after the other (benchmarks/image.py); the fifth is what is shipped.
@@ -41,7 +41,7 @@ LADDER = {
 
 
 def start(seed: int = SEED, centre: float = CENTRE, drop: float = 0.1, preconditioned: bool = False):
-    """centre: of the logits of the times; drop: how often the label is not told. Both for `flow.loss`."""
+    """centre, drop: for `flow.loss`; with drop 0, draw() needs `away`. preconditioned: begin with a linear guess."""
     x, labels = data.digits()
     x, labels = images.encode(x), torch.tensor(labels)
     torch.manual_seed(seed)
@@ -59,6 +59,7 @@ def start(seed: int = SEED, centre: float = CENTRE, drop: float = 0.1, precondit
 def draw(
     model, labels: Tensor, dice: Generator, steps=STEPS, guidance=GUIDANCE, between=BETWEEN, away=None, wide=1.0
 ) -> Tensor:
+    """away: the weak model, for `sample.guided`. wide: the deviation of the noise."""
     noise = wide * torch.randn(len(labels), 1, 28, 28, generator=dice)
     return sample.ode(sample.guided(model, labels, guidance, between, away), noise, steps)
 

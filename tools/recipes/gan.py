@@ -43,7 +43,7 @@ def start(seed: int = SEED, penalty: float = 1.0, most: int = 1, statistic: bool
 
 
 def draw(model, labels: Tensor, dice: Generator, wide: float = 1.0) -> Tensor:
-    """wide: the deviation of the noise; below 1 digits are surer, and less various (Brock et al. 2019, section 3.1)."""
+    """wide: the deviation of the noise; below 1 digits are surer, and less various (after Brock et al. 2019)."""
     return model.G(wide * torch.randn(len(labels), model.config.noise, generator=dice), labels)
 
 

@@ -44,9 +44,10 @@ def loss(
 class Preconditioned(nn.Module):
     """The velocity of normal data with this mean and deviation, and a network that learns what is left of the real one.
 
-    What is left has the mean square 1 at all times where the data have this deviation, so the network need not learn
-    how large its answer is, nor to hand on the noise that it is shown. After Karras et al. 2022 (arXiv:2206.00364,
-    section 5 and appendix B.6), who do this for another path. A network that says 0 is exact for normal data.
+    Where the data have this mean and deviation, what is left has the mean square 1 at all times: the network need not
+    learn how large its answer is, nor to hand on the noise that it is shown. One that says 0 is exact for independent
+    normal values. After Karras et al. 2022 (arXiv:2206.00364, section 5), who do it for another path, scale the input
+    too, and weigh all times alike; here `loss` weighs the network's answer by std^2 / variance.
     """
 
     def __init__(self, network: nn.Module, mean: float, std: float):
