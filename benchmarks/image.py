@@ -2,8 +2,9 @@
 
 Each learns from the 4,000 digits for training for so many seconds, on the same threads, and draws 5,000 digits: the
 article's GAN made right (benchmarks/dcgan.py, told no labels), and the course's GAN, VAE and flow by the recipes of the
-shipped models, GAN and flow changed for a minute (FAMILIES). DIR receives NAME.npz of each: `images` uint8 (5000, 28, 28), `labels` (5000,), -1 where the model is
-not told one, `network_calls` per sample, `train_seconds`; and image.md, one table with the precision that was used.
+shipped models, GAN and flow changed for a minute (FAMILIES). DIR receives NAME.npz of each: `images` uint8 (5000, 28,
+28), `labels` (5000,), -1 where the model is not told one, `network_calls` per sample, `train_seconds`; and image.md,
+one table with the precision that was used.
 With --steps, what each change of the course's GAN and flow buys in the same seconds; nothing else may run meanwhile.
 """
 

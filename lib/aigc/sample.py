@@ -324,8 +324,8 @@ def guided(
     and more exaggerates it. between: the times in which it is pushed (Kynkäänniemi et al. 2024, arXiv:2404.07724); at
     others, and at scale 1, the model's own belief takes one call instead of two. away: what is asked without labels in
     the model's place, best a weak one, which is pushed away from for its errors too (after Karras et al. 2024,
-    arXiv:2406.02507, who tell it the labels). Raises ValueError for other labels, a negative or infinite scale, and times that are not in order
-    or not in [0, 1].
+    arXiv:2406.02507, who tell it the labels). Raises ValueError for other labels, a negative or infinite scale, and
+    times that are not in order or not in [0, 1].
     """
     known = model.config.labels - 1  # the last one stands for "no label"
     if labels.numel() and not 0 <= labels.min() <= labels.max() < known:
