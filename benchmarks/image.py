@@ -75,8 +75,7 @@ def ours(made, seconds: float, seed: int, recipe=(), draw=(), weak=0.0, **option
 
 FAMILIES = {
     "reference_gan": reference,
-    # in a minute the GAN learns nothing by heart, against which a shift protects
-    "gan": partial(ours, gan, most=0, draw=gan.LADDER["narrower noise"]["draw"]),
+    "gan": partial(ours, gan, **gan.MINUTE),
     "vae": partial(ours, vae),
     "flow": partial(ours, digits, **digits.MINUTE),
 }

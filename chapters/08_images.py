@@ -582,10 +582,10 @@ assert ours["labels"] >= alone["labels"] and ours["recall"] > alone["recall"] - 
 # more digits are read as asked, and recall stays about where it was. It is a gentle push: try 2.0 in its place, too.
 #
 # A painter that learnt for only a minute takes a stronger one. In the last two rows of the ladder of section 2 the
-# painter and its beginner share the minute; it is told all labels, since the beginner stands for "no label", and is
-# pushed with 1.9 in place of 1.6. (The row before them lets the network learn only what a simple linear guess does not
-# know, one mean and one deviation for all pixels, after Karras et al. 2022. The last row starts from noise of deviation
-# 1.12, found by trial, which gives back what the stronger push took from recall.)
+# painter and its beginner share the minute. The painter is told all labels, since the beginner stands for "no label",
+# and is pushed with 1.9 in place of 1.6. (The row before them lets the network learn only what a simple linear guess
+# does not know, one mean and one deviation for all pixels, after Karras et al. 2022. The last row starts from noise of
+# deviation 1.12, found by trial: it buys recall.)
 
 # %%
 rungs = ("guidance in the middle", "a linear guess to begin with", "away from a weak model", "wider noise")

@@ -44,13 +44,16 @@ class GAN(nn.Module):
         return {"muon": matrices, "adamw": [weight for weight in self.parameters() if id(weight) not in chosen]}
 
     @torch.no_grad()
-    def draw(self, n: int, generator: Generator, labels: Tensor | None = None) -> Tensor:
+    def draw(self, n: int, generator: Generator, labels: Tensor | None = None, wide: float = 1.0) -> Tensor:
         """n examples, (n, *shape), of noise from a CPU generator. labels: (n,) int64, where config has labels.
+
+        wide: the deviation of the noise; below 1 examples are surer, and less various (after Brock et al. 2019,
+        arXiv:1809.11096, who redraw what is too large).
 
         Raises ValueError for n < 1 or another number of labels."""
         if n < 1 or (labels is not None and len(labels) != n):
             raise ValueError(f"draw at least one example, with a label each or none: {n} and {labels}")
-        z = torch.randn(n, self.config.noise, generator=generator)
+        z = wide * torch.randn(n, self.config.noise, generator=generator)
         return self.G(z.to(next(self.parameters()).device), labels)
 
 
