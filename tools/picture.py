@@ -19,9 +19,10 @@ WIDTH = 700  # pixels
 def compose() -> np.ndarray:
     """The first verse, digits and piano roll that the executed notebook holds: (H, W, 3) bytes."""
     notebook = nbformat.read(ROOT / "chapters" / "00_first_flight.ipynb", 4)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    verse = next(o.text for o in outputs if o.output_type == "stream" and o.text.startswith("JULIET:"))
-    pngs = [o.data["image/png"] for o in outputs if "image/png" in o.get("data", {})][:2]
+    outputs = [(cell.source, output) for cell in notebook.cells for output in cell.get("outputs", [])]
+    verse = next(o.text for _, o in outputs if o.output_type == "stream" and o.text.startswith("JULIET:"))
+    shown = [(source, o.data["image/png"]) for source, o in outputs if "image/png" in o.get("data", {})]
+    pngs = [next(png for source, png in shown if name in source) for name in ("show.images(", "show.roll(")]
     digits, roll = (plt.imread(io.BytesIO(base64.b64decode(png)))[..., :3] for png in pngs)
     lines = verse.splitlines()[:6]
     height = [20 * len(lines) + 12] + [round(WIDTH * image.shape[0] / image.shape[1]) for image in (digits, roll)]

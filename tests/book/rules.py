@@ -28,8 +28,9 @@ from tools.notebooks import (
 IGNORED = "nbval-ignore-output"
 OPENING = ["What you need", "What we will measure"]
 ENDING = ["Checkpoint", "Break it", "What we measured", "Limits", "Exercises", "References"]
-OLD_FORM = ("00", "01", "02", "03", "07")  # they keep the order of the first template until they are revised
+OLD_FORM = ("01", "02", "03", "07")  # they keep the order of the first template until they are revised
 OLD_HEADINGS = [*OPENING, "A toy by hand", "The mathematics", "The code", "The experiment", *ENDING]
+WITHOUT_SHEET = ("00",)  # the first flight asks for nothing to hand in
 KINDS = ("verify", "modify", "investigate", "build", "debug", "challenge")
 HIDDEN = r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS"  # no reader sees it
 IDENTIFIER = re.compile(r"doi:10\.\d{4,9}/\S+|arXiv:\d{4}\.\d{4,5}|ISBN[ :]?[\d-]{9,}[\dX]")
@@ -300,6 +301,8 @@ def has_a_place_for_the_reader(path: Path, notebook: NotebookNode) -> list[str]:
 def lists_its_exercises(path: Path, notebook: NotebookNode) -> list[str]:
     """By number, with kind, minutes and difficulty; every kind occurs; the sheet has the same."""
     number, text = path.stem[:2], prose(notebook)
+    if number in WITHOUT_SHEET:
+        return [f"{number} has no sheet: do not number its exercises"] * bool(EXERCISE.search(text))
     listed, form = EXERCISE.findall(text), f"'- {number}.1 · verify · 10 min · ●○○○○ · text'"
     wrong = [
         f"{line!r} is not of the form {form}"

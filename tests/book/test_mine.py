@@ -12,6 +12,7 @@ from tools.notebooks import read
 # For each chapter of the new form, by its number: Python expressions to take the place of None. What must hold for any
 # input, the chapter's cells assert themselves.
 OTHERS = {
+    "00": ["'T'", "'BOTH:\\nWe ' + 'know, ' * 100", "'\\n\\n!!'"],  # short; longer than the model can read; no words
     "04": [
         "[[0.1 * i, (i % 7) ** 2] for i in range(40)]",  # in units of its own
         "np.random.default_rng(1).normal(50, 20, (300, 2))",
