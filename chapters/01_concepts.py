@@ -1,12 +1,14 @@
 # %% [markdown]
 # # 01 · Concepts
 #
+# *read 55 min · do 230 min · run 43 s*
+#
 # **Can a machine make something new by counting?**
 #
-# In 1948 a mathematician wrote English without knowing what he would write. He opened a book, put down the first
-# letter he saw, opened the book elsewhere, read until he met that letter, and put down the one after it. Then again
-# from there (Shannon 1948). No meaning, no plan: a finger and a book. What came out was not English, and yet nobody
-# would take it for French.
+# In 1948 a mathematician wrote English without knowing what he would write. He opened a book, put down the first letter
+# he saw, opened the book elsewhere, read until he met that letter, and put down the one after it. Then again from there
+# (Shannon 1948). No meaning, no plan: a finger and a book. What came out was not English, and yet nobody would take it
+# for French.
 #
 # That game is this chapter. We play it with Shakespeare's letters, with handwritten digits and with Bach's melodies,
 # and by the end you will know what all generators have in common, and what this one can never do.
@@ -14,7 +16,6 @@
 # ## What you need
 #
 # Python, NumPy arrays, and the rule $\log(ab) = \log a + \log b$. No earlier chapter.
-# Measured: 27 s on a plain laptop, 1.2 GB.
 
 # %%
 import time
@@ -51,18 +52,24 @@ rng = np.random.default_rng(course.seed())
 # | pixels of digits, black or white | bits per pixel | 1 | how often each pixel is ink |
 # | notes of Bach's sopranos | bits per note | $\log_2 34$: 33 pitches, and the end | how often each pitch occurs |
 #
-# *Predict before you run, on paper:*
-#
-# 1. *You have four million letters. How many letters of the past should a counting machine look at: 1, 2, 4, 8?*
-# 2. *One machine knows where ink belongs in a 7, but draws each pixel alone. Another knows how strokes run, but not
-#    which digit it draws, nor where on the page it is. Which one has learnt more?*
-# 3. *Which single picture does a good model of handwriting find the most probable of all?*
+# Introductions draw generation as three boxes in a row: collect data, train, generate. We need a fourth, which they
+# leave out.
+
+# %%
+show.diagram(
+    {"book": (0, 0, "truth"), "counts": (1, 0, "model"), "new text": (2, 0)}
+    | {"unread book": (0, 1, "truth"), "bits": (1, 1, "baseline")},
+    [("book", "counts", "count"), ("counts", "new text", "draw")]
+    + [("counts", "bits"), ("unread book", "bits", "surprise")],
+    alt="A book is counted, and from the counts new text is drawn; an unread book measures the counts, in bits.",
+)
 
 # %% [markdown]
-# ## A toy by hand
+# ## 1 · One word
 #
-# A library of one book; the book has one word: **banana**. Let a full stop mark both ends, and count which letter
-# follows which, much as Markov did in 1913 with the vowels and consonants of 20,000 letters of Pushkin (Markov 2006).
+# *Which words can a machine write that has read only one?* A library of one book; the book has one word: **banana**.
+# Let a full stop mark both ends, and count which letter follows which, much as Markov did in 1913 with the vowels and
+# consonants of 20,000 letters of Pushkin (Markov 2006).
 #
 # | after | comes | so we say |
 # |:--|:--|:--|
@@ -75,7 +82,7 @@ rng = np.random.default_rng(course.seed())
 # again, or stop. The machine can say **ba**, **bana**, **banana**, **bananana**, ... It has read one word and can write
 # infinitely many.
 #
-# *Pencil: which word is its favourite, and how probable is the only word that it has ever read?*
+# *Predict 1.* Which word is its favourite? And, by pencil, how probable is the only word that it has ever read?
 
 # %%
 letters = ".abn"
@@ -95,9 +102,9 @@ for n in range(5):
     print(f"{'ba' + 'na' * n:<12}{probability('ba' + 'na' * n):.4f}")
 
 # %% [markdown]
-# The favourite is *ba*, a word that is in no book. *banana*, the whole of its education, gets
-# $\frac23\cdot\frac23\cdot\frac13 = \frac4{27}$. Something was lost (the word) and something was gained (a rule:
-# *na* may repeat). That exchange is called **generalisation**, and every generator in this course makes it.
+# *Answer 1.* The favourite is *ba*, a word that is in no book. *banana*, the whole of its education, gets
+# $\frac23\cdot\frac23\cdot\frac13 = \frac4{27}$. Something was lost (the word) and something was gained (a rule: *na*
+# may repeat). That exchange is called **generalisation**, and every generator in this course makes it.
 #
 # There is a hidden exactness in it. Ask how surprised the machine is by *banana*: $\log_2\frac{27}4$ bits. Ask how
 # surprised it is, on average, by *its own* words. The two are equal:
@@ -116,29 +123,19 @@ print(f"by banana: {-np.log2(probability('banana')):.4f} bits; by a word of its 
 # *banana* the step a→n is taken twice and a→stop once. In the machine's words a→n is taken twice too, on average: it
 # has copied the counts of the book, and the counts are all that the costs depend on. **A chain that was fitted by
 # counting, to a book that ends where it began, finds its own writing on average exactly as surprising as the book.**
-# Remember this when a model seems sure of itself:
-# that it likes its own text says nothing about the text.
+# Remember this when a model seems sure of itself: that it likes its own text says nothing about the text.
 
 # %% [markdown]
-# ## The mathematics
+# ## 2 · What it is to learn a distribution
 #
-# Let $x = x_1 x_2 \dots x_N$ be a text, a picture read row by row, or a melody; each $x_t$ is one of $V$ symbols.
-# No assumption is needed to write
+# *Does a model know how good it is?* Let $x = x_1 x_2 \dots x_N$ be a text, a picture read row by row, or a melody;
+# each $x_t$ is one of $V$ symbols. No assumption is needed to write
 #
 # $$p(x) = \prod_{t=1}^{N} p(x_t \mid x_1 \dots x_{t-1}) \tag{1.1}$$
 #
-# The models that you will hear named differ in how they meet this product, or avoid it:
-#
-# | model | what it does about $p(x)$ | chapter |
-# |:--|:--|:--|
-# | Markov chain | forgets all but the last $k$ symbols, and counts | here |
-# | transformer (Vaswani et al. 2017) | keeps the whole past, and learns what to look at | 03 |
-# | GAN (Goodfellow et al. 2014) | never writes $p(x)$ down: a forger trained against a detective | 04 |
-# | VAE (Kingma & Welling 2014) | invents a hidden cause and bounds $p(x)$ from below | 05 |
-# | diffusion (Ho et al. 2020) | learns to undo noise a little, a thousand times | 05 |
-#
-# The Markov chain of **order** $k$ keeps the context $c = x_{t-k} \dots x_{t-1}$ and estimates, with $n(\cdot)$ for
-# "how often in the training text" and a small $\alpha$ added to every count so that nothing is impossible,
+# This is what `probability` multiplied for a word, above. The Markov chain of **order** $k$ keeps the context $c =
+# x_{t-k} \dots x_{t-1}$ and estimates, with $n(cs)$ for "how often, in the training text, $s$ came after $c$" and a
+# small $\alpha$ added to every count so that nothing is impossible,
 #
 # $$p(s \mid c) = \frac{n(cs) + \alpha}{n(c) + \alpha V} \tag{1.2}$$
 #
@@ -146,23 +143,32 @@ print(f"by banana: {-np.log2(probability('banana')):.4f} bits; by a word of its 
 #
 # $$\hat H(p) = -\frac1N \sum_{t} \log_2 p(x_t \mid c_t) \quad\text{bits per symbol} \tag{1.3}$$
 #
-# This is `bits`, below. And here is what *learning a distribution* means. Let $q$ be the truth that the texts
-# come from. Over long texts (1.3) tends to the **cross-entropy** (交叉熵) $H(q, p)$, and that is a sum: the
-# entropy $H(q)$ of the truth, and the Kullback-Leibler divergence KL, the mean of $\log_2 q(s \mid c) / p(s
-# \mid c)$ over texts from $q$,
+# This is `bits`, below. And here is what *learning a distribution* means. Let $q$ be the truth that the texts come
+# from. Over long texts (1.3) tends to the **cross-entropy** (交叉熵) $H(q, p)$, and that is a sum: the entropy $H(q)$
+# of the truth, and the Kullback-Leibler divergence KL, the mean of $\log_2 q(s \mid c) / p(s \mid c)$ over texts from
+# $q$,
 #
 # $$H(q, p) = \underbrace{H(q)}_{\text{the world's own uncertainty}}
 # + \underbrace{\mathrm{KL}(q \,\|\, p)}_{\text{our ignorance, never negative}} \tag{1.4}$$
-#
-# No model gets below $H(q)$, and only $p = q$ reaches it. Training is the shrinking of the second term. But we never
-# see $q$; we see samples, and samples flatter. For a model with $d$ free numbers that is fitted by counting to $N$
-# symbols, and could be the truth if its numbers were right (Akaike 1974),
+
+# %%
+smooth = (counts + 0.1) / (counts.sum(1, keepdims=True) + 0.1 * len(letters))  # (1.2), with alpha = 0.1
+assert np.allclose(smooth.sum(1), 1) and (smooth > 0).all()
+
+# %% [markdown]
+# In (1.4), no model gets below $H(q)$, and only $p = q$ reaches it. Training is the shrinking of the second term. But
+# we never see $q$; we see samples, and samples flatter. For a model with $d$ free numbers that is fitted by counting to
+# $N$ symbols, and could be the truth if its numbers were right (Akaike 1974),
 #
 # $$\text{on the training text: } H(q) - \frac{d}{2N\ln 2}
 # \qquad \text{on new text: } H(q) + \frac{d}{2N\ln 2} \tag{1.5}$$
 #
 # on average, to leading order in $1/N$: **a model believes itself to be as much better than the truth as it is in fact
-# worse.** We can watch that, in a world small enough for the truth to be known: three symbols, one row of chances each.
+# worse.** This half width is `theory`, below. We can watch that, in a world small enough for the truth to be known:
+# three symbols, one row of chances each.
+#
+# *Predict 2.* In the picture of the next cell the truth is a level line. On which side of it is the model's surprise at
+# its own training text, and how far away is the surprise at new text?
 
 # %%
 truth = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.3, 0.4, 0.3]])
@@ -199,19 +205,30 @@ gaps = np.array([np.subtract(new, entropy), np.subtract(entropy, trained)]) * si
 print("gap above and below, in units of d / (2 N ln 2):", gaps[:, 1:4].mean(1).round(1))
 
 # %% [markdown]
-# A funnel, nearly symmetric. The truth is in the middle, and from inside the training text you see only the lower lip.
-# Everything below is one quarrel: more context lowers the best figure that a chain could reach, and raises
-# $d = V^k(V-1)$.
+# *Answer 2.* Below, and above by about as much: a funnel, nearly symmetric. The truth is in the middle, and from inside
+# the training text you see only the lower lip. Everything below is one quarrel: more context lowers the best figure
+# that a chain could reach, and raises $d = V^k(V-1)$.
 
 # %%
 assert all(above > entropy > below for above, below in zip(new, trained, strict=True))
 assert (abs(gaps[:, 1:4] - 1) < 0.4).all()  # (1.5)
 
 # %% [markdown]
-# ## The code
+# The table of the models that you will hear named, by how they meet the product (1.1), or avoid it:
 #
-# Introductions draw generation as three boxes in a row: collect data, train, generate. Here are the boxes, as what they
-# are: three functions. We shall need a fourth, that the drawing leaves out: measure.
+# | model | what it does about $p(x)$ | chapter |
+# |:--|:--|:--|
+# | Markov chain | forgets all but the last $k$ symbols, and counts | here |
+# | transformer (Vaswani et al. 2017) | keeps the whole past, and learns what to look at | 03 |
+# | GAN (Goodfellow et al. 2014) | never writes $p(x)$ down: a forger trained against a detective | 04 |
+# | VAE (Kingma & Welling 2014) | invents a hidden cause and bounds $p(x)$ from below | 05 |
+# | diffusion (Ho et al. 2020) | learns to undo noise a little, a thousand times | 05 |
+
+
+# %% [markdown]
+# ## 3 · Letters
+#
+# *How many letters of the past should a counting machine look at: 1, 2, 4, 8?* The boxes of the diagram, as functions.
 #
 # **Collect.** Whole plays are held out, not random lines: a line of Macbeth must not have its answer on the other side.
 
@@ -272,13 +289,11 @@ for k in range(4):
 print(generate(train(play[:200_000], 3), "Now", 120))
 
 # %% [markdown]
-# ## The experiment
+# Nine chains, from no memory to eight letters. To write, we let each walk with $\alpha = 0$, so that it never leaves
+# what it has seen; to measure, $\alpha = 0.1$, so that nothing costs infinitely much. The samples are the first that
+# came.
 #
-# ### Letters
-#
-# Nine chains, from no memory to eight letters. To write, we let each walk with $\alpha = 0$, so that it never
-# leaves what it has seen; to measure, $\alpha = 0.1$, so that nothing costs infinitely much. The samples are the
-# first that came.
+# *Predict 3.* Of the orders 0, 1, 2, 4 and 8: which is the first that writes words?
 
 # %%
 chains = [ngram.fit([text], V, k, alpha=0.1) for k in range(9)]
@@ -289,14 +304,14 @@ for k in (0, 1, 2, 4, 8):
     print(f"--- order {k} ---\n{sample}\n")
 
 # %% [markdown]
-# Read them aloud. Order 0 has the right letters in the right amounts; order 1 mixes vowels and consonants; order 2 has
-# the sound;
-# order 4 has words; order 8 has lines. Nobody told it what a word is.
+# *Answer 3.* Read them aloud. Order 0 has the right letters in the right amounts; order 1 mixes vowels and consonants;
+# order 2 has the sound; order 4 has words; order 8 has lines. Nobody told it what a word is.
 #
-# *Now decide: does the ladder go up for ever?* First on the training text, where more context can never hurt: the
-# best predictions from $k+1$ letters include all those that use only $k$ of them, and counting finds the best
-# ($\alpha = 0$). In the language of entropies, $H(X \mid C, C') \le H(X \mid C)$. Then on two plays that no chain
-# has read.
+# *Predict 4.* Does the ladder go up for ever? First on the training text, where more context can never hurt: the best
+# predictions from $k+1$ letters include all those that use only $k$ of them, and counting finds the best ($\alpha =
+# 0$). In the language of entropies: the surprise $H(X \mid C, C')$ at a letter $X$ of one who knows the context $C$ and
+# one letter more, $C'$, is on average at most $H(X \mid C)$, that of one who knows $C$ alone. Then on two plays that no
+# chain has read.
 
 
 # %%
@@ -315,9 +330,9 @@ assert all(b < a for a, b in pairwise(flattery))
 assert int(np.argmin(flattery)) == int(np.argmax(honest[1:])) + 1 == 8
 
 # %% [markdown]
-# Prediction 1: the arrow marks it. The two curves part like the lips of the funnel. The chain with the best training
-# figure is the *worst* of all that have any memory. We choose the order on the validation plays, and open the test
-# plays once.
+# *Answer 4.* The arrow marks the best. The two curves part like the lips of the funnel. The chain with the best
+# training figure is the *worst* of all that have any memory. We choose the order on the validation plays, and open the
+# test plays once.
 
 # %%
 final = bits(chains[best], test)
@@ -334,10 +349,10 @@ course.expect("01.text_bits", final, baseline=alone)
 # letter by letter, with all they know, and put English between 0.6 and 1.3 bits. Chapter 03 has something to do.
 
 # %% [markdown]
-# ### Pixels
+# ## 4 · Pixels
 #
-# A picture has no "next letter", but a hand that fills it row by row has a past: the pixels above, and those to the
-# left. Black or white is one bit. Three machines, all of them tables of counts:
+# *What is the past of a picture?* A picture has no "next letter", but a hand that fills it row by row has a past: the
+# pixels above, and those to the left. Black or white is one bit. Three machines, all of them tables of counts:
 #
 # - the **ghost** knows *where*: for each digit and each of the 784 places, how often there is ink. It tosses each pixel
 #   alone;
@@ -436,9 +451,11 @@ assert costs["writer"] + gift < costs["scribe"] < costs["ghost"] < baseline < 1
 course.expect("01.writer_bits", costs["writer"], baseline=costs["ghost"])
 
 # %% [markdown]
-# By this measure the scribe, who has never heard of digits, is far ahead of the ghost, who was told which digit it
-# is. (To be told is a gift of $\log_2 10$ bits a picture, $0.004$ a pixel. It changes nothing in the order.) *Hold
-# on to that order and predict what the three will draw.*
+# By this measure the scribe, who has never heard of digits, is far ahead of the ghost, who was told which digit it is.
+# (To be told is a gift of $\log_2 10$ bits a picture, $0.004$ a pixel. It changes nothing in the order.) Hold on to
+# that order.
+#
+# *Predict 5.* What will each of the three draw?
 
 
 # %%
@@ -454,13 +471,13 @@ drawn = {name: draw(machine, asked) for name, machine in machines.items()}
 real = np.stack([final_ink[final_digit == c] for c in range(10)], 1).reshape(-1, 28, 28)[:100]  # 0 1 2 ... 9 0 1 ...
 rows = np.concatenate([real[:10]] + [pictures[:10] for pictures in drawn.values()])
 alt = "Digits 0 to 9 by people; by the ghost, specks; by the scribe, strokes of no digit; by the writer, half legible."
-show.images((1 - rows).astype(np.uint8) * 255, columns=10, alt=alt)
+names = [name if i == 0 else "" for name in ("people", *drawn) for i in range(10)]
+show.images((1 - rows).astype(np.uint8) * 255, columns=10, labels=names, alt=alt)
 
 # %% [markdown]
-# From the top: people, the ghost, the scribe, the writer; the first ten that came. The ghost draws digits made of
-# dust. The scribe draws confident strokes that mean nothing. By eye one may prefer the ghost; by bits, the
-# scribe. Two crude judges make the quarrel exact: is the drawing *one piece* of ink, and does the most similar of
-# the 4,000 training images bear the digit that was asked for?
+# *Answer 5.* The first ten that came. The ghost draws digits made of dust. The scribe draws confident strokes that mean
+# nothing. By eye one may prefer the ghost; by bits, the scribe. Two crude judges make the quarrel exact: is the drawing
+# *one piece* of ink, and does the most similar of the 4,000 training images bear the digit that was asked for?
 
 # %%
 known = ink.reshape(len(ink), -1).astype(np.float32)
@@ -493,10 +510,10 @@ print(", ".join(f"{name} {b.mean() / 784:.3f}" for name, b in {**each, "liar": l
 
 # %% [markdown]
 # A machine that prints noise 99 times in 100 beats both the ghost and the scribe. Bits per pixel measure whether a
-# model *leaves room* for what is real; they hardly notice what else it makes. This is why chapter 11 needs more
-# than one ruler.
+# model *leaves room* for what is real; they hardly notice what else it makes. This is why chapter 11 needs more than
+# one ruler.
 #
-# Prediction 3 is still open: which picture is the scribe's favourite?
+# *Predict 6.* Which single picture does the scribe find the most probable of all?
 
 # %%
 blank = np.zeros((1, 28, 28), np.int64)
@@ -510,20 +527,22 @@ print(f"real digits from {whole_bits.min():.1f} bits on, on average {whole_bits.
 print(f"so the empty page is 2^{whole_bits.mean() - blank_bits:.0f} times as probable as a typical digit")
 
 # %% [markdown]
-# It is the empty page, and no other picture comes near. The proof: any other has a first drop of ink. All the past of
-# that drop is blank, and there ink alone costs more bits than the *whole* empty page. Yet the empty page is not even in
-# the data. No paradox: there is one empty page, and there are astronomically many scrawls. Each is less probable; all
-# together they take the rest. To generate is to *draw from* a distribution; to ask for its maximum is another
-# thing. We shall see that the same is true of words.
+# *Answer 6.* It is the empty page, and no other picture comes near. The proof: any other has a first drop of ink. All
+# the past of that drop is blank, and there ink alone costs more bits than the *whole* empty page. Yet the empty page is
+# not even in the data. No paradox: there is one empty page, and there are astronomically many scrawls. Each is less
+# probable; all together they take the rest. To generate is to *draw from* a distribution; to ask for its maximum is
+# another thing. We shall see that the same is true of words.
 
 # %% [markdown]
-# ### Notes
+# ## 5 · Notes
 #
-# A soprano line from one of Bach's chorales is a string of pitches, and everything above works again. But what is a
-# symbol? We may write the **pitch** of each note, or the **step** from the note before (the first counts from the G
-# above middle C). Either can be turned into the other without loss, so their bits per note may be compared.
+# *Does a tune have an alphabet?* A soprano line from one of Bach's chorales is a string of pitches, and everything
+# above works again. But what is a symbol? We may write the **pitch** of each note, or the **step** from the note before
+# (the first counts from the G above middle C). Either can be turned into the other without loss, so their bits per note
+# may be compared.
 #
-# *Which alphabet predicts better, the one that says where the voice is, or the one that only says how it moves?*
+# *Predict 7.* Which alphabet predicts better, the one that says where the voice is, or the one that only says how it
+# moves?
 
 # %%
 G = 67  # MIDI
@@ -571,11 +590,11 @@ assert note_bits < alone < np.log2(NOTES)
 course.expect("01.music_bits", note_bits, baseline=alone)
 
 # %% [markdown]
-# Compare fairly: $k$ steps tell of $k+1$ notes, so they stand against a chain of $k+1$ pitches. With one or
-# two notes of the past, the pitches win: it helps to know where one is. With three, the steps do, and the
-# best chain of all is one of steps. A tune sung higher is the same tune, and with steps the chain need not
-# learn it again in every key. What is built in before training, here what may be forgotten, is an **inductive
-# bias** (归纳偏置). It needs no data, but it has a price. Listen for it.
+# *Answer 7.* Compare fairly: $k$ steps tell of $k+1$ notes, so they stand against a chain of $k+1$ pitches. With one or
+# two notes of the past, the pitches win: it helps to know where one is. With three, the steps do, and the best chain of
+# all is one of steps. A tune sung higher is the same tune, and with steps the chain need not learn it again in every
+# key. What is built in before training, here what may be forgotten, is an **inductive bias** (归纳偏置). It needs no
+# data, but it has a price. Listen for it.
 
 # %%
 lengths = np.unique(np.concatenate(sopranos("train", DURATION)))
@@ -595,20 +614,39 @@ def sing(length: int = 300) -> np.ndarray:
     return np.stack(columns, 1).astype(np.int16)
 
 
-song = sing()
-show.roll(song, alt="A generated melody on a piano roll: mostly steps to the neighbouring note, with a slow drift.")
-show.audio(song)
+tunes = [sing() for _ in range(20)]
+show.roll(tunes[0], alt="A generated melody on a piano roll: mostly steps to the neighbouring note, some leaps.")
+show.audio(tunes[0])
+
 
 # %%
-ends = np.array([[line[0], line[-1]] for line in (sing()[:, PITCH] for _ in range(300))])
+def levels(lines: list[np.ndarray], axis, title: str) -> None:
+    for line in lines:
+        axis.plot(np.linspace(0, 1, len(line)), line - line[-1], lw=0.8, color=show.INK, alpha=0.6)
+    axis.set(title=title, xlabel="from the first note to the last")
+
+
+fig, axes = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True)
+levels(voices[:20], axes[0], "Bach")
+levels([tune[:, PITCH] for tune in tunes], axes[1], "the chain")
+axes[0].set_ylabel("semitones above the last note")
+show.figure(fig, alt="Twenty melodies by Bach and twenty by the chain, laid upon their last notes.")
+
+# %%
+moved = [sing()[:, PITCH] for _ in range(300)]
+ends = np.array([[line[0], line[-1]] for line in moved])
 bach = np.array([[line[0], line[-1]] for line in voices])
 drift, home = (np.abs(both[:, 1] - both[:, 0]).mean() for both in (ends, bach))
+small = [np.mean(np.abs(np.concatenate([np.diff(line) for line in lines])) <= 2) for lines in (voices, moved)]
 print(f"from the first note to the last: Bach {home:.1f} semitones, the chain {drift:.1f}")
-assert drift > 1.2 * home
+print(f"steps of two semitones at most: Bach {small[0]:.0%}, the chain {small[1]:.0%}")
+assert drift > 1.2 * home and min(small) > 0.8 and abs(small[0] - small[1]) < 0.03
 
 # %% [markdown]
-# It moves like Bach, by small steps and with sensible rhythms, and it has no home. Bach's tunes come back to where they
-# belong; the chain, which knows only how it moves, wanders off like any random walk.
+# Twenty tunes of each, the first that came, laid upon their last notes. The chain moves like Bach, mostly by small
+# steps, and it has no home: on average its first note is farther from its last. Bach's tunes come back to where they
+# belong; the chain, which knows only how it moves, wanders off like any random walk. One melody alone would not tell
+# you: many a walk ends where it began.
 #
 # ### One curve, three arts
 
@@ -635,11 +673,12 @@ for curve in (honest, scribe_honest, melody["steps"]):
 # Three arts, one curve. More past is more knowledge *and* more numbers to learn from the same data. The best machine is
 # neither the blindest nor the one with the longest memory, and only data that it never saw can say which it is. (The
 # digits turn last and least: one more pixel only doubles the table, one more letter makes it 63 times as long.)
+
+# %% [markdown]
+# ## 6 · What introductions promise
 #
-# ### What introductions promise, measured
-#
-# Introductions to AIGC list what it is good for (speed, scale, diversity) and what it is bad at (quality, bias,
-# copying, cost). We have a generator on the table. Let us not list; let us measure.
+# *Which of the promises can be measured?* Introductions to AIGC list what it is good for (speed, scale, diversity) and
+# what it is bad at (quality, bias, copying, cost). We have a generator on the table. Let us not list; let us measure.
 #
 # **Speed.** A practised typist makes about 40 words of five letters a minute.
 
@@ -655,6 +694,8 @@ assert pace > 100 * 40 * 5 / 60  # any machine: more than a hundred typists
 # %% [markdown]
 # **Diversity, and how to lose it.** Nothing that the chain draws need ever have been written before. But turn the dice
 # off, and let it always say its favourite letter:
+#
+# *Predict 8.* How long does it take until it repeats itself for ever?
 
 
 # %%
@@ -672,18 +713,21 @@ for k in (2, 4, 6):
     print(f"order {k}: {codec.decode(ids[k:])!r}\n    ... and for ever {codec.decode(ids[begin:])!r}")
 
 # %% [markdown]
-# It *must* loop. The next letter, and with it the next context, is a function $g$ of the context alone, and there are
-# only $V^k$ contexts. By the pigeonhole principle one of them comes back, and from there all is repetition:
+# *Answer 8.* Not long; and it *must* loop. The next letter, and with it the next context, is a function $g$ of the
+# context alone, and there are only $V^k$ contexts. By the pigeonhole principle one of them comes back, and from there
+# all is repetition:
 #
 # $$c_{t+1} = g(c_t) \;\Rightarrow\; c_i = c_j \text{ for some } i < j \le V^k + 1 \tag{1.6}$$
 #
 # This is `favourite`. No training helps: the theorem does not ask what the model has learnt, and a GPT, which uses a
 # bounded past, is such a chain too. But the bound is astronomical. That the loop comes after so few letters is
-# measured, not proved, and so it is for large models, which show the same disease (Holtzman et al. 2020). The
-# probable text is not the typical text, as the blank page was not the typical digit.
+# measured, not proved, and so it is for large models, which show the same disease (Holtzman et al. 2020). The probable
+# text is not the typical text, as the blank page was not the typical digit.
 #
 # **Copying.** How much of what a chain writes is, letter for letter, in the book? We take every run of 16 letters. A
 # fair comparison is not zero: two plays that nobody copied share turns of phrase with the other thirty-four.
+#
+# *Predict 9.* Which order quotes more than an author who copied nobody?
 
 # %%
 RUN = 16
@@ -704,8 +748,8 @@ assert found[2] < honesty < found[7] < found[8] and found[8] > 3 * honesty
 course.expect("01.copied", found[8], baseline=honesty)
 
 # %% [markdown]
-# Order 2 quotes almost nothing, order 7 more than an honest author, and order 8, the model with the best training
-# figure of all, several times as much. Large models copy too, sometimes a text that stood in a single document
+# *Answer 9.* Order 2 quotes almost nothing, order 7 more than an honest author, and order 8, the model with the best
+# training figure of all, several times as much. Large models copy too, sometimes a text that stood in a single document
 # (Carlini et al. 2021; chapter 14).
 #
 # **Cost.** What does memory take? A number to name each gram, a number to count it.
@@ -720,8 +764,8 @@ assert chains[8].grams.nbytes + chains[8].counts.nbytes > 5 * len(play)
 # As stored here, the longer memories are larger than the book that they were made from: it would be cheaper to keep the
 # book.
 #
-# **Bias.** The usual word for a model that repeats the slant of its data. Shakespeare's plays speak of men more
-# often than of women; count the pronouns in the plays, and in the essay of 100,000 letters that we timed above.
+# **Bias.** The usual word for a model that repeats the slant of its data. Shakespeare's plays speak of men more often
+# than of women; count the pronouns in the plays, and in the essay of 100,000 letters that we timed above.
 
 
 # %%
@@ -821,6 +865,36 @@ print("without line breaks and capitals, less than a fifth of it is left")
 # %% [markdown]
 # By counting alone we have found the line of the page, and it is exactly what no short chain can keep: to end a line in
 # time one must know when it began.
+
+# %% [markdown]
+# ## 7 · Your own
+#
+# *How much of its own past does your writing need?* Give the chain a text file of yours, as long as possible: letters,
+# a diary, code. It keeps a tenth for itself, chooses the order by it, and writes in your manner. Without a file it
+# takes the two plays that we kept for choosing, *Macbeth* and *Twelfth Night*, to be yours.
+
+# %% tags=["mine"]
+MINE = None  # or open("my.txt", encoding="utf-8").read(): any text of some thousand letters
+
+# %% tags=["mine", "showpiece"]
+yours = data.shakespeare("validation") if MINE is None else MINE
+cut = len(yours) * 9 // 10
+spelling = CharCodec.train(yours)
+old, new = (np.array(spelling.encode(part)) for part in (yours[:cut], yours[cut:]))
+ladder = {k: ngram.fit([old], len(spelling.vocab), k, alpha=0.1) for k in range(7)}
+costs_of = {k: -model.log_prob(new).mean() / np.log(2) for k, model in ladder.items()}
+chosen = min(costs_of, key=costs_of.get)
+ring = yours[:cut] + yours[:chosen]  # the end is followed by the beginning, so that it never gets stuck
+walker = ngram.fit([np.array(spelling.encode(ring))], len(spelling.vocab), chosen)
+print(f"{len(yours):,} letters; the best memory is {chosen} letters, {costs_of[chosen]:.2f} bits each\n")
+said = spelling.decode(walker.sample(300, np.random.default_rng(course.seed()), old[:chosen]))
+print(said)
+assert all(said[i : i + chosen + 1] in ring for i in range(len(said) - chosen))  # it never leaves what it has read
+
+# %% [markdown]
+# *Odd:* every four letters in a row stand in the plays, the cell has checked it, and yet *abhorruptuosits* stands in
+# none. The names of the speakers are spelt without a fault: after a line in capitals has begun, nearly all is decided.
+# That a clown has the last word is luck.
 #
 # ## Checkpoint
 #
@@ -831,8 +905,8 @@ print("without line breaks and capitals, less than a fifth of it is left")
 #
 # The first should compress: bits per pixel are the size of the compressed file, but for a bit or two (Shannon 1948),
 # and the test is fair because the digits were unseen. Which one draws better cannot be said. The first may be a liar
-# that prints snow 99 times in 100; the price for that is below 0.01 bits per pixel. The second may be a ghost. Look
-# at unselected samples, judge them with a ruler that sees whole digits, and check that none is a copy of the training
+# that prints snow 99 times in 100; the price for that is below 0.01 bits per pixel. The second may be a ghost. Look at
+# unselected samples, judge them with a ruler that sees whole digits, and check that none is a copy of the training
 # data.
 #
 # </details>
@@ -871,18 +945,17 @@ course.summary()
 
 # %% [markdown]
 # The answer to the question: yes. By counting, a machine made words, strokes and tunes that no one had made, and the
-# chain that did it best keeps *less* than it read. What it kept were short habits. What it could not keep is
-# everything that takes a plan: the line, the digit, the home of a tune. The rest of the course is about machines that
-# can.
+# chain that did it best keeps *less* than it read. What it kept were short habits. What it could not keep is everything
+# that takes a plan: the line, the digit, the home of a tune. The rest of the course is about machines that can.
 #
 # ## Limits
 #
-# - The nearest-neighbour judge sees pixels, not shapes, and takes its opinion from the data that the machines
-#   learnt from.
+# - The nearest-neighbour judge sees pixels, not shapes, and takes its opinion from the data that the machines learnt
+#   from.
 # - Adding $\alpha$ to every count is the simplest smoothing, and a poor one for long contexts. Mixing the orders
 #   (MacKay & Peto 1995) makes a longer memory pay; exercise 01.4 does it and beats the chapter.
-# - We chose the orders on the validation data and $\alpha$ by hand; the number of bits for Shannon's English is for
-#   27 symbols, ours for 63, so the two are neighbours, not rivals.
+# - We chose the orders on the validation data and $\alpha$ by hand; the number of bits for Shannon's English is for 27
+#   symbols, ours for 63, so the two are neighbours, not rivals.
 # - The pronouns are three words a side, counted without reading. That is a measurement of words, not of people.
 # - (1.5) holds for large $N$; at the left end of the funnel it is already bent.
 #

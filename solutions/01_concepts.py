@@ -24,7 +24,7 @@ text = np.array(codec.encode(plays))
 # %% [markdown]
 # ## 01.1 · verify · 10 min · ●○○○○ · Bits of a text
 #
-# *Chapter 01: [The mathematics](../chapters/01_concepts.ipynb#The-mathematics)*
+# *Chapter 01: [2 · What it is to learn a distribution](../chapters/01_concepts.ipynb#2-·-What-it-is-to-learn-a-distribution)*
 #
 # A model gave each symbol of a text a probability. Write `surprise(p)`, which returns two numbers. First the **bits per
 # symbol**, equation (1.3). Then the **perplexity** (困惑度), 2 to the power of these bits: among how many equally
@@ -134,7 +134,7 @@ for k in (0, 2, 4, 8):
 # %% [markdown]
 # ## 01.2 · verify · 10 min · ●○○○○ · A table, smoothed
 #
-# *Chapter 01: [The mathematics](../chapters/01_concepts.ipynb#The-mathematics)*
+# *Chapter 01: [2 · What it is to learn a distribution](../chapters/01_concepts.ipynb#2-·-What-it-is-to-learn-a-distribution)*
 #
 # Each row of `counts` says how often each of V symbols followed one context. Write equation (1.2): `smooth(counts,
 # alpha)`.
@@ -237,7 +237,7 @@ ALTERNATIVES = {
 # %% [markdown]
 # ## 01.3 · modify · 15 min · ●●○○○ · A temperature for the chain
 #
-# *Chapter 01: [What introductions promise, measured](../chapters/01_concepts.ipynb#What-introductions-promise,-measured)*
+# *Chapter 01: [6 · What introductions promise](../chapters/01_concepts.ipynb#6-·-What-introductions-promise)*
 #
 # Between the dice and the endless loop there is a dial. Write `temper(p, temperature)`: each probability to the
 # power 1 / temperature, then normalised. Below 1 it sharpens, above 1 it flattens. It has to work for very cold
@@ -391,7 +391,7 @@ for temperature in (0.01, 0.3, 1.0, 3.0):
 # %% [markdown]
 # ## 01.4 · modify · 15 min · ●●○○○ · Mix the orders, and beat the chapter
 #
-# *Chapter 01: [Letters](../chapters/01_concepts.ipynb#Letters)*
+# *Chapter 01: [3 · Letters](../chapters/01_concepts.ipynb#3-·-Letters)*
 #
 # The chapter's chain of order 8 knows a lot and panics where a context is new. Let each order ask the one below it
 # (MacKay & Peto 1995, doi:10.1017/S1351324900000218): what order $k-1$ says counts as much as `strength` observations.
@@ -511,7 +511,7 @@ assert costs.mean(1).min() < min(alone)
 # %% [markdown]
 # ## 01.5 · modify · 20 min · ●●○○○ · The longest copy
 #
-# *Chapter 01: [What introductions promise, measured](../chapters/01_concepts.ipynb#What-introductions-promise,-measured)*
+# *Chapter 01: [6 · What introductions promise](../chapters/01_concepts.ipynb#6-·-What-introductions-promise)*
 #
 # The chapter counted short runs that stand in the book. Show the offender: write `longest_copy(sample, source)`, the
 # longest run of characters of the sample that stands, side by side, in the source.
@@ -705,7 +705,7 @@ for k in (4, 6, 8):
 # %% [markdown]
 # ## 01.6 · investigate · 25 min · ●●●○○ · What is a leak worth?
 #
-# *Chapter 01: [Notes](../chapters/01_concepts.ipynb#Notes)*
+# *Chapter 01: [5 · Notes](../chapters/01_concepts.ipynb#5-·-Notes)*
 #
 # Bach harmonised some tunes more than once. If we deal the melodies at random into training and test, a tune can
 # stand on both sides, and the chain is examined on what it was taught. Write `without_leak(train, test, run)`: the
@@ -919,7 +919,7 @@ assert without[0] - with_leak[0] < 0.02 and 0.9 < without[5] - with_leak[5] < 1
 # %% [markdown]
 # ## 01.7 · investigate · 15 min · ●●○○○ · Does sharpening amplify a bias?
 #
-# *Chapter 01: [What introductions promise, measured](../chapters/01_concepts.ipynb#What-introductions-promise,-measured)*
+# *Chapter 01: [6 · What introductions promise](../chapters/01_concepts.ipynb#6-·-What-introductions-promise)*
 #
 # Many systems write at a temperature below 1, because it reads better. Suppose that a model says *he* with a share
 # of 0.75 and *she* with 0.25. At which temperature does the share of *he* become 0.9?
@@ -1047,7 +1047,7 @@ for wanted in (0.6, 0.9, 0.99):
 # %% [markdown]
 # ## 01.8 · build · 40 min · ●●●○○ · A tune that keeps rules
 #
-# *Chapter 01: [Notes](../chapters/01_concepts.ipynb#Notes)*
+# *Chapter 01: [5 · Notes](../chapters/01_concepts.ipynb#5-·-Notes)*
 #
 # The chapter's singer has no home, and nobody can tell it a rule. Build one that can be told: it proposes only what the
 # rules allow, it says when it is stuck, and, in the last step, it looks ahead so that it never is.
@@ -1497,7 +1497,7 @@ for seed in range(3):
 # %% [markdown]
 # ## 01.9 · debug · 20 min · ●●●○○ · Too good
 #
-# *Chapter 01: [The mathematics](../chapters/01_concepts.ipynb#The-mathematics)*
+# *Chapter 01: [2 · What it is to learn a distribution](../chapters/01_concepts.ipynb#2-·-What-it-is-to-learn-a-distribution)*
 #
 # `reader` is a chain that learns while it reads: each symbol is predicted from what followed the same `k` symbols
 # before, as in (1.2), and counted. It returns the bits per symbol, (1.3), of `ids`, a list of more than `k` numbers
@@ -1670,7 +1670,7 @@ assert min(mended(text[:1000].tolist(), len(codec.vocab), k, 0.1) for k in range
 # %% [markdown]
 # ## 01.10 · challenge · 60 min · ●●●●● · A small memory
 #
-# *Chapter 01: [What introductions promise, measured](../chapters/01_concepts.ipynb#What-introductions-promise,-measured)*
+# *Chapter 01: [6 · What introductions promise](../chapters/01_concepts.ipynb#6-·-What-introductions-promise)*
 #
 # The chapter's longer memories were larger than their book. How well can one predict with only 3000 numbers? Write
 # `remember(text, budget)`: a dictionary with at most `budget` entries, from a **gram** (a text of 1 to 9 characters)

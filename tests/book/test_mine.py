@@ -13,6 +13,11 @@ from tools.notebooks import read
 # input, the chapter's cells assert themselves.
 OTHERS = {
     "00": ["'T'", "'BOTH:\\nWe ' + 'know, ' * 100", "'\\n\\n!!'"],  # short; longer than the model can read; no words
+    "01": [
+        "'落霞与孤鹜齐飞，秋水共长天一色。\\n' * 60",
+        "data.shakespeare('test')[:30_000]",
+        "'ab' * 100 + 'c' * 20",  # what is kept for measuring has a letter that the rest has not
+    ],
     "04": [
         "[[0.1 * i, (i % 7) ** 2] for i in range(40)]",  # in units of its own
         "np.random.default_rng(1).normal(50, 20, (300, 2))",
