@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_server.services.contents.largefilemanager import LargeFileManager
 
 from tools import exercises, my, notebooks, teach
 
@@ -99,3 +100,11 @@ def test_nbgraders_buttons_are_where_one_teaches_only():
     installed = Path(sys.prefix, "share", "jupyter", "labextensions").glob("**/package.json")
     names = {json.loads(path.read_text(encoding="utf-8"))["name"] for path in installed if "static" not in path.parts}
     assert [name for name in names if "nbgrader" in name] == list(page["disabledExtensions"])
+
+
+def test_the_file_browser_shows_a_chapter_once():
+    known = json.loads((ROOT / "tools" / "lab" / "jupyter_lab_config.json").read_text(encoding="utf-8"))
+    manager = LargeFileManager(root_dir=str(ROOT), **known["ContentsManager"])
+    names = {item["name"] for item in manager.get("chapters")["content"]}
+    assert "00_first_flight.ipynb" in names and not any(name.startswith("0") and name.endswith(".py") for name in names)
+    assert manager.get("chapters/00_first_flight.py")["content"].startswith("# %%")  # still there for who asks for it
