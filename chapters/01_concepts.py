@@ -113,7 +113,6 @@ for n in range(5):
 # %%
 words = ["ba" + "na" * n for n in range(400)]
 p = np.array([probability(word) for word in words])
-p = p[p > 0]  # the last are too small for a float
 own = -(p * np.log2(p)).sum()
 assert np.isclose(p.sum(), 1) and np.isclose(probability("banana"), 4 / 27)
 assert np.isclose(own, -np.log2(probability("banana")))
@@ -146,8 +145,8 @@ print(f"by banana: {-np.log2(probability('banana')):.4f} bits; by a word of its 
 #
 # This is `bits`, below. And here is what *learning a distribution* means. Let $q$ be the truth that the texts come
 # from. Over long texts (1.3) tends to the **cross-entropy** (交叉熵) $H(q, p)$, and that is a sum: the entropy $H(q)$
-# of the truth, and the Kullback-Leibler divergence KL, the mean of $\log_2 q(s \mid c) / p(s \mid c)$ over texts from
-# $q$,
+# of the truth, and the Kullback-Leibler divergence KL, the mean of the logarithm of $q / p$ for the symbol that comes,
+# each given all that $q$ and $p$ look at of the past, over texts from $q$,
 #
 # $$H(q, p) = \underbrace{H(q)}_{\text{the world's own uncertainty}}
 # + \underbrace{\mathrm{KL}(q \,\|\, p)}_{\text{our ignorance, never negative}} \tag{1.4}$$
@@ -220,7 +219,7 @@ assert (abs(gaps[:, 1:4] - 1) < 0.4).all()  # (1.5)
 # | model | what it does about $p(x)$ | chapter |
 # |:--|:--|:--|
 # | Markov chain | forgets all but the last $k$ symbols, and counts | here |
-# | transformer (Vaswani et al. 2017) | keeps the whole past, and learns what to look at | 03 |
+# | transformer (Vaswani et al. 2017) | keeps a long past, and learns what to look at | 03 |
 # | GAN (Goodfellow et al. 2014) | never writes $p(x)$ down: a forger trained against a detective | 04 |
 # | VAE (Kingma & Welling 2014) | invents a hidden cause and bounds $p(x)$ from below | 05 |
 # | diffusion (Ho et al. 2020) | learns to undo noise a little, a thousand times | 05 |
@@ -344,9 +343,9 @@ assert all(b < a for a, b in pairwise(flattery))
 assert int(np.argmin(flattery)) == int(np.argmax(honest[1:])) + 1 == 8
 
 # %% [markdown]
-# *Answer 4.* The arrow marks the best. The two curves part like the lips of the funnel. The chain with the best
-# training figure is the *worst* of all that have any memory. We choose the order on the validation plays, and open the
-# test plays once.
+# *Answer 4.* The arrow marks the best. The two curves part as the lips of the funnel do; but (1.5) gives no more than
+# the direction here, since plays are no chain. The chain with the best training figure is the *worst* of all that have
+# any memory. We choose the order on the validation plays, and open the test plays once.
 
 # %%
 final = bits(chains[best], test)
@@ -513,10 +512,12 @@ assert verdict["ghost"][1] > verdict["scribe"][1] + 0.4 and verdict["ghost"][0] 
 course.expect("01.ghost_named", verdict["ghost"][1], baseline=verdict["writer"][1])
 
 # %% [markdown]
-# So likelihood and looks can disagree, and it is no bug. Here is the strongest form of it (after Theis et al. 2016).
-# Build a **liar**: with probability $0.99$ it prints snow, each pixel a fair coin; once in a hundred times it lets the
-# writer draw. Since $p_\text{liar}(x) \ge \frac{1}{100}\, p_\text{writer}(x)$ for every picture, the liar is surprised
-# by at most $\log_2 100 \approx 6.6$ bits more than the writer. Not per pixel: *per picture*, which has 784.
+# The scribe was never told the digit, so the second judge is unkind to it. The fair pair is ghost and writer, who were
+# both told: by bits the writer is far ahead, and it is named rightly less often. So likelihood and looks can disagree,
+# and it is no bug. Here is the strongest form of it (after Theis et al. 2016). Build a **liar**: with probability
+# $0.99$ it prints snow, each pixel a fair coin; once in a hundred times it lets the writer draw. Since
+# $p_\text{liar}(x) \ge \frac{1}{100}\, p_\text{writer}(x)$ for every picture, the liar is surprised by at most $\log_2
+# 100 \approx 6.6$ bits more than the writer. Not per pixel: *per picture*, which has 784.
 
 # %%
 each = {name: cost(m(final_ink, final_digit), final_ink).sum((1, 2)) for name, m in machines.items()}  # bits a picture
@@ -608,9 +609,9 @@ course.expect("01.music_bits", note_bits, baseline=alone)
 # %% [markdown]
 # *Answer 7.* Compare fairly: $k$ steps tell of $k+1$ notes, so they stand against a chain of $k+1$ pitches. With one or
 # two notes of the past, the pitches win: it helps to know where one is. With three, the steps do, and the best chain of
-# all is one of steps. A tune sung higher is the same tune, and with steps the chain need not learn it again in every
-# key. What is built in before training, here what may be forgotten, is an **inductive bias** (归纳偏置). It needs no
-# data, but it has a price. Listen for it.
+# all is one of steps, though by little. A tune sung higher is the same tune, and with steps the chain need not learn it
+# again in every key. What is built in before training, here what may be forgotten, is an **inductive bias** (归纳偏置).
+# It needs no data, but it has a price. Listen for it.
 
 # %%
 lengths = np.unique(np.concatenate(sopranos("train", DURATION)))
@@ -687,9 +688,10 @@ for curve in (honest, scribe_honest, melody["steps"]):
     assert 0 < int(np.argmin(curve)) < len(curve) - 1  # the best is neither the least past nor the most
 
 # %% [markdown]
-# Three arts, one curve. More past is more knowledge *and* more numbers to learn from the same data. The best machine is
-# neither the blindest nor the one with the longest memory, and only data that it never saw can say which it is. (The
-# digits turn last and least: one more pixel only doubles the table, one more letter makes it 63 times as long.)
+# Three arts, one curve. More past is more knowledge *and* more numbers to learn from the same data. Of machines that
+# are smoothed so simply, the best is neither the blindest nor the one with the longest memory, and only data that it
+# never saw can say which it is. (The digits turn last and least: one more pixel only doubles the table, one more letter
+# makes it 63 times as long.)
 
 # %% [markdown]
 # ## 6 · What introductions promise
@@ -738,8 +740,8 @@ for k in (2, 4, 6):
 #
 # This is `favourite`. No training helps: the theorem does not ask what the model has learnt, and a GPT, which uses a
 # bounded past, is such a chain too. But the bound is astronomical. That the loop comes after so few letters is
-# measured, not proved, and so it is for large models, which show the same disease (Holtzman et al. 2020). The probable
-# text is not the typical text, as the blank page was not the typical digit.
+# measured, not proved, and so it is for large models, which show the same disease (Holtzman et al. 2020). Always the
+# most probable letter: that does not give a typical text, as the most probable page was no typical digit.
 #
 # **Copying.** How much of what a chain writes is, letter for letter, in the book? We take every run of 16 letters. A
 # fair comparison is not zero: two plays that nobody copied share turns of phrase with the other thirty-four.
