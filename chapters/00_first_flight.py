@@ -150,7 +150,7 @@ assert 4 < letters_alone < 5 < np.log2(len(vocab)) < 6
 course.expect("00.text_bits", text_bits, baseline=letters_alone)
 
 # %% [markdown]
-# *Answer 2.* About two: on average it is as unsure of the next letter as you are of two coins. The model's card,
+# *Answer 2.* About two: on average it is as surprised by a letter as you are by two coins. The model's card,
 # `data/checkpoints/shakespeare.md`, has the number of all pages, and ours has to lie within three standard errors of
 # it. That error, after the ±, comes from choosing pages, which differ by more than half a bit. The line with the band,
 # which you will see again, is another thing: it says where the number of these same pages falls on other computers, so
@@ -201,7 +201,7 @@ show.images(pictures, labels=[*range(10), *range(10)], alt="Twenty digits drawn 
 #
 # A simple judge tells whether they are right: of the 4,000 digits that the painter learnt from, which one is nearest to
 # the drawing, pixel by pixel, and is it the digit that was asked for? The judge itself errs, so we let it judge real
-# digits too, by hands that nobody trained on.
+# digits too, which nobody trained on.
 #
 # *Predict 4.* Who does better before this judge, people or the painter?
 
@@ -222,10 +222,11 @@ assert right > real > 0.9
 # ## 3 · A chorale
 #
 # *Can four voices be one text?* The engine that wrote the verse again, but what it reads is a row of chords: 282
-# chorales by Bach, on a grid of sixteenths, in four voices from soprano to bass. It is told the key, the bar, and where
-# a line shall end; the rest is chances and dice. You can hear the result: press play.
+# chorales by Bach, on a grid of sixteenths, in four voices from soprano to bass. It is told the key, the place in the
+# bar, where a line shall end, and how far off the end of the piece is; the rest is chances and dice. You can hear the
+# result: press play.
 #
-# *Predict 5.* What is, at any moment, the most probable thing for a voice to do?
+# *Predict 5.* At a sixteenth that is picked at random, what is the most probable thing for a voice to do?
 
 # %%
 from aigc.codecs import notes
@@ -298,8 +299,8 @@ assert 0.8 < np.median(distance) / np.median(apart) < 1.25
 
 # %% [markdown]
 # *Answer 6.* A phrase, as it is printed above. Of the chorale, a few beats; and a drawing is as far from the nearest
-# training image as a digit by a new hand is. What they made here does not replay the data. (It is not always so:
-# chapter 01 builds a machine that copies.)
+# training image as a real digit is that was kept from it. What they made here does not replay the data. (It is not
+# always so: chapter 01 builds a machine that copies.)
 #
 # ## 5 · Your own
 #
@@ -419,9 +420,11 @@ assert "boy-hand" not in data.shakespeare()
 # %% [markdown]
 # ## What we measured
 #
-# The answer to the question is yes, within limits that we can state. What is left to learn is the rest of the course,
-# which the next cell lists from its own folder. What these machines have learnt already is the distance between the
-# columns *yours* and *baseline* of the last table; in its third row *yours* is the painter who does not listen.
+# The answer to the question is yes, within limits that we can state. Of verse and chorale we measured how well the
+# machines predict, not how good their works are, which is what chapter 11 asks. What is left to learn is the rest of
+# the course, which the next cell lists from its own folder. What these machines have learnt already is the distance
+# between the columns *yours* and *baseline* of the last table; in its third row *yours* is the painter who does not
+# listen.
 
 # %%
 from IPython.display import Markdown, display
