@@ -1273,7 +1273,7 @@ assert luck("GAN", "flow") > 0.01 and abs(nearer.mean()) < reach(nearer, 0.99)  
 assert rates["choir"][1] > rates["Bach"][2]  # the choir sings parallels, Bach hardly any
 
 # %% [markdown]
-# *Answer 13.* Three of five. The small GPT by letters is better than the one by pieces, and eight pages, seven of them
+# *Answer 13.* Three of five. The small GPT by letters is better than the one by pieces, and eight pages, five of them
 # of *Henry V*, are enough to say so, for we compared page by page: hard pages are hard for both, and so the difference
 # is known better than either number. The VAE draws less often what it was asked for than the GAN. The choir sings more
 # parallels than Bach, on the one plan that it was given. Whether two machines are read differently often as what was

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aigc import data, files
-from aigc.data.shakespeare import ALPHABET
+from aigc.data.shakespeare import ALPHABET, _speeches
 from tools.notebooks import ROOT
 
 
@@ -38,6 +38,20 @@ def test_plays_are_held_out_whole():
     assert "MACBETH:\n" not in text["train"] and "PROSPERO:\n" not in text["train"]
     assert set(text["train"]) == ALPHABET and set(text["validation"] + text["test"]) <= ALPHABET
     assert "\n\n\n" not in text["train"] and "  " not in text["train"]
+    assert {split: round(len(letters), -3) for split, letters in text.items()} == {
+        "train": 4_343_000,
+        "validation": 207_000,
+        "test": 238_000,
+    }
+
+
+@pytest.mark.parametrize(
+    "direction",
+    ("_[Aside]_", "[To Ann]_", "__\\[Awaking]_", "_\\[Sings]_", "*[Reads.]*", "_Burthen _\\[dispersedly, within_", "_"),
+)
+def test_a_stage_direction_with_a_mark_too_few_takes_no_speech_with_it(direction):
+    text = f"**Ann**  \n{direction}  \nWho's there?\n\n_Exit_\n\n**BOB**  \nNay, answer _\\[Aside]_ me."
+    assert _speeches(text) == "ANN:\nWho's there?\n\nBOB:\nNay, answer me.\n\n"
 
 
 def test_data_are_those_that_every_number_was_measured_on():

@@ -5,6 +5,9 @@ from functools import lru_cache
 from importlib import metadata
 
 HELD_OUT = {"validation": ("macbeth", "twelfth-night"), "test": ("the-tempest", "henry-v")}
+# A stage direction stands in brackets, between underscores, or (in one play) between asterisks. Dozens lack a mark or
+# have one too many, so a direction is sought within its own paragraph: otherwise the next hundred lines go with it.
+DIRECTION = re.compile(r"\\?\[[^\]_]*[\]_]|_[^_]*_|(?<!\*)\*[^*]+\*(?!\*)")
 # What a model must learn to spell: everything else is rare, and is a slip of typing or an editor's mark.
 ALPHABET = frozenset("\n !&',-.:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
@@ -29,8 +32,8 @@ def shakespeare(split: str = "train") -> str:
 
 
 def _speeches(markdown: str) -> str:
-    text = re.sub(r"^#.*$", "", markdown, flags=re.MULTILINE)
-    text = re.sub(r"\\?\[[^\]]*\]|_[^_]*_", "", text.replace("—", "--"))  # stage directions
+    text = re.sub(r"^#.*$", "", markdown.replace("—", "--"), flags=re.MULTILINE)
+    text = "\n\n".join(_spoken(paragraph) for paragraph in text.split("\n\n"))
     text = re.sub(r"^\*\*(.+?)\*\*", lambda name: name.group(1).upper() + ":", text, flags=re.MULTILINE)
     text = "".join(c for c in text if c in ALPHABET)
     text = re.sub(r" +", " ", text)
@@ -38,3 +41,8 @@ def _speeches(markdown: str) -> str:
     text = re.sub(r"\n{2,}", "\n\n", text)
     text = re.sub(r"^[^a-z\n]+:\n\n", "", text, flags=re.MULTILINE)  # a speaker whose speech was a stage direction
     return text.strip() + "\n\n"
+
+
+def _spoken(paragraph: str) -> str:
+    """Without its stage directions and the lines that held nothing else."""
+    return "\n".join(line for line in DIRECTION.sub("", paragraph).split("\n") if line.strip(" _"))
