@@ -1,37 +1,38 @@
 # %% [markdown]
 # # 02 · Bayes' formula
 #
+# *read 74 min · do 245 min · run 57 s*
+#
 # **When a machine makes what you asked for, does it have to compute Bayes' formula?**
 #
-# Many introductions to generative AI print one formula, $p(x \mid y) = p(y \mid x)\,p(x)/p(y)$, and the one that this
-# course follows and corrects (we shall call it *the article*) adds that it "is computed by self-attention". If that
-# is so, a trained language model must make use of a prior, a likelihood and an evidence. We shall open a real one. We
-# shall find that it needs none of them; that its attention has the *form* of the formula; and that the form is empty.
+# Ask a language model for a line that *begins* with "O my", and it writes on. Ask it for a line that *ends* with
+# "night", and it can only write line after line and hope. One of the two wishes needs a formula, and one does not.
+#
+# Introductions to generative AI like to print the formula, $p(x \mid y) = p(y \mid x)\,p(x)/p(y)$, and the one that
+# this course follows and corrects (we shall call it *the article*) adds that it "is computed by self-attention". If
+# that is so, a trained language model must make use of a prior, a likelihood and an evidence. We shall open a real one
+# and look.
 #
 # This is no chapter against the formula. Four machines in it do nothing else. One writes verse from its last word to
-# its first. One reads a digit of which it has only learnt to *draw*. One corrects a bad typist, and one pulls noise
-# towards a wish. What these four have in common, and the language model has not, is the answer to the question.
+# its first. One reads digits, though it has only learnt to *draw* them. One corrects a bad typist, and one pulls noise
+# towards a wish. What these four have in common, and the language model does not have, is the answer to the question.
 #
 # ## What you need
 #
-# Chapter 01: counting, chains, bits. The softmax, $e^{a_i} / \sum_j e^{a_j}$; the derivative of a logarithm.
-# Measured: 26 s on a plain laptop, 1.1 GB.
+# Chapter 01: counting, chains, bits. The softmax, $e^{a_i} / \sum_j e^{a_j}$; the derivative of a logarithm. A part
+# marked ◇ is for a second reading.
 
 # %%
-import copy
 import re
 from collections import Counter
-from itertools import pairwise, product
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
-from scipy.special import logsumexp
-from torch import Tensor, nn
 
-from aigc import course, data, released, sample, show
+from aigc import course, data, show
 from aigc.codecs.text import CharCodec
-from aigc.models import gpt, ngram
+from aigc.models import ngram
 
 course.start("02")
 show.style()
@@ -43,41 +44,50 @@ rng = np.random.default_rng(course.seed())
 # | machine | what it is given | what we measure | the baseline |
 # |:--|:--|:--|:--|
 # | a trained GPT | a prompt | how far its attention is from an honest posterior | what an honest one must show |
+# | a chain of letters | the end of a line | its lines, beside those of a chain trained backwards | to wait |
 # | naive Bayes | a picture, or half of one | bits of surprise at the true digit | $\log_2 10$: not to look at all |
 # | a spelling corrector | a page with slips | share of wrong words | the page as typed; each half alone |
 # | a guided sampler | noise and a wish | distance to the true posterior | true draws of the same number |
 #
-# *Predict before you run, on paper:*
-#
-# 1. *A GPT gives each text of three letters that may follow a prompt a probability. There are 250,047 such texts. How
-#    near to 1 is the sum? What if we destroy its attention?*
-# 2. *A corrector has a channel (how do fingers slip?) and a language model (what do people write?). Alone, which one
-#    does more good? Can one of them do harm?*
-# 3. *Naive Bayes often names the right digit. Is it better to ask it how probable each digit is, or to believe that all
-#    ten are equally probable?*
+# All of them but the first are one picture. Somebody means $x$; a machine makes a result $y$ of it, and we know how.
+# Then we stand at the other end: we see $y$, and ask what was meant.
+
+# %%
+show.diagram(
+    {"what was meant": (0, 0), "machine": (1, 0, "model"), "result": (2, 0, "truth")}
+    | {"belief": (0, 1), "formula": (1, 1, "model"), "how often it is meant": (2, 1, "baseline")},
+    [("what was meant", "machine"), ("machine", "result", "forwards"), ("machine", "formula"), ("result", "formula")]
+    + [("how often it is meant", "formula"), ("formula", "belief", "backwards")],
+    alt="A machine leads from what was meant to a result; the formula takes the machine, the result and how often each "
+    "thing is meant, and leads back to a belief about what was meant.",
+)
 
 # %% [markdown]
-# ## A toy by hand
+# ## 1 · An apprentice
 #
-# An author writes *then* or *than*. Out of 100 times he means *then* 90 times. A printer's apprentice sets the type,
-# and one time in ten he takes the wrong one of the two.
+# *How does one get from a page back to what its author meant?* An author writes *then* or *than*. Out of 100 times he
+# means *then* 90 times. A printer's apprentice sets the type, and one time in ten he takes the wrong one of the two.
+#
+# *Predict 1.* The apprentice is right nine times in ten. The page says *than*. How probable is it that the author meant
+# *than*? Fill in the last two columns, with a pencil; then run.
 #
 # | the author meant | times | the page says *then* | the page says *than* |
 # |:--|--:|--:|--:|
-# | then | 90 | 81 | 9 |
-# | than | 10 | 1 | 9 |
-#
-# The apprentice is right nine times in ten. The page says *than*. *Pencil: how probable is it that the author meant
-# "than"?*
-#
-# Cover the column that did not happen. In the one that is left there are 18 pages, and 9 of them were meant so. It is
-# the toss of a coin. The reliable apprentice and the rare word cancel exactly.
+# | then | 90 | ? | ? |
+# | than | 10 | ? | ? |
 #
 # There are two ways to *generate* what the author meant. We can wait: let many authors write, let the apprentice set,
-# and keep only those pages on which *than* stands. Or we can calculate.
+# and keep only those pages on which *than* stands. Or we can calculate. Let $x$ be what we want and $y$ what we have.
+# The table holds the joint probability $p(x, y)$, which can be read by rows or by columns: $p(y \mid x)\,p(x) = p(x, y)
+# = p(x \mid y)\,p(y)$. Divide by $p(y)$, where it is not zero, and this is the formula of Bayes (贝叶斯公式; after
+# Bayes 1763):
+#
+# $$p(x \mid y) = \frac{p(y \mid x)\; p(x)}{p(y)}, \qquad p(y) = \sum_{x'} p(y \mid x')\; p(x') \tag{2.1}$$
+#
+# **posterior** (后验) = **likelihood** (似然) × **prior** (先验) / **evidence** (证据). This is `posterior`.
 
 
-# %%
+# %% tags=["mine"]
 def posterior(prior: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
     """p(x | y) for each x. prior: p(x), (X,). likelihood: p(y | x) of the y that was seen, (X,)."""
     joint = prior * likelihood
@@ -94,122 +104,62 @@ print(
 )
 
 # %% [markdown]
-# Both are right. Waiting throws most pages away, and had the page been a whole play, we should wait for ever: no second
-# author writes the same play with the same slips. The formula waits for nobody. That is its worth, and keep in mind
-# what it needed: how *often each meaning is meant*, and how *a meaning becomes a page*. The question went the other
-# way, from the page to the meaning.
-
-# %% [markdown]
-# ## The mathematics
+# *Answer 1.* One half. The rows are 81, 9 and 1, 9. Cover the column that did not happen: in the other one there are 18
+# pages, and 9 of them were meant so. The reliable apprentice and the rare word cancel exactly.
 #
-# ### The formula, and when to use it
+# Both ways are right. Waiting throws most pages away, and had the page been a whole play, we should wait for ever: no
+# second author writes the same play with the same slips. The formula waits for nobody. Keep in mind what it needed: how
+# *often each meaning is meant*, and how *a meaning becomes a page*. The question went the other way.
 #
-# Let $x$ be what we want and $y$ what we have. The table above holds the joint probability $p(x, y)$, which
-# can be read by rows or by columns: $p(y \mid x)\,p(x) = p(x, y) = p(x \mid y)\,p(y)$. Divide by $p(y)$,
-# where it is not zero, and this is the formula of Bayes (贝叶斯公式; after Bayes 1763):
-#
-# $$p(x \mid y) = \frac{p(y \mid x)\; p(x)}{p(y)}, \qquad p(y) = \sum_{x'} p(y \mid x')\; p(x') \tag{2.1}$$
-#
-# **posterior** (后验) = **likelihood** (似然) × **prior** (先验) / **evidence** (证据). This is `posterior`. With
-# hundreds of factors one works with logarithms,
+# With hundreds of factors one works with logarithms. Let $\ell_x$ be the logarithm of the numerator:
 #
 # $$\log p(x \mid y) = \ell_x - \log \sum_{x'} e^{\ell_{x'}}, \qquad \ell_x = \log p(y \mid x) + \log p(x) \tag{2.2}$$
 #
-# which is `log_posterior`, below: a softmax of $\ell$. So (2.1) *turns a model round*. Whoever has $p(y \mid x)$ and
-# wants $p(x \mid y)$ needs it. Whoever has $p(x \mid y)$ already has nothing to turn.
-#
-# ### What a language model has
-#
-# A text $x = x_1 \dots x_T$ shall follow a prompt $y$. By the definition of conditional probability, and no more,
-#
-# $$p(x \mid y) = \prod_{t=1}^{T} p(x_t \mid y, x_1 \dots x_{t-1}) \tag{2.3}$$
-#
-# This is `continuations`, below. Each factor is exactly what the network puts out: one softmax over the alphabet. The
-# prompt only stands where the past stands anyway. No $p(y)$ occurs, and nothing is turned round.
-#
-# ### What attention computes
-#
-# Inside the network, each position has a **query** $q$, and all positions up to it have **keys** $k_j$, vectors with
-# $d$ numbers each. A row of self-attention (自注意力; Vaswani et al. 2017) says how much the position takes from
-# position $j$:
-#
-# $$w_j = \frac{e^{\,q \cdot k_j / \sqrt d}}{\sum_i e^{\,q \cdot k_i / \sqrt d}} \tag{2.4}$$
-#
-# This is `attend`. It is a softmax, and so is (2.2). Did the introductions mean that? Let us be as kind as we can,
-# and look for a world in which (2.4) *is* a posterior. Someone chooses a position $j$ with the chance $\pi_j$, and a
-# query falls near its key: to each of the $d$ numbers of the key, Gaussian noise of variance $\sqrt d$ is added.
-# Which position was it? ($\propto$ means: equal, up to a factor that is the same for all $j$.)
-#
-# $$p(j \mid q) \propto \pi_j\, e^{-|q - k_j|^2 / 2\sqrt d}
-# \;\propto\; \exp\!\Big(\frac{q \cdot k_j}{\sqrt d} + \log \pi_j - \frac{|k_j|^2}{2\sqrt d}\Big) \tag{2.5}$$
-#
-# This is `which`: we multiplied the square out, and $|q|^2$ cancels, because it is the same for all $j$. Two softmaxes
-# are equal exactly when their exponents differ by a constant. Compare (2.5) with (2.4):
-#
-# $$w_j = p(j \mid q) \text{ for all } j \quad\Longleftrightarrow\quad
-# \pi_j \propto e^{\,|k_j|^2 / 2\sqrt d} \tag{2.6}$$
-#
-# With a prior that prefers no position this means: **exactly when all keys have the same length.** Otherwise the row is
-# the posterior of somebody who believed *beforehand*, before any query came, that long keys are exponentially more
-# probable. And even then it is a posterior over *positions in the prompt*, not over texts that might follow it.
-
-# %% [markdown]
-# ## The code
-
+# which is `log_posterior`: a softmax of $\ell$.
 
 # %%
+from scipy.special import logsumexp
+
+
 def log_posterior(log_prior: np.ndarray, log_likelihood: np.ndarray) -> np.ndarray:
     """(2.2). log_prior: (X,); log_likelihood: (..., X). Returns (..., X), nats."""
     joint = log_likelihood + log_prior
     return joint - logsumexp(joint, axis=-1, keepdims=True)
 
 
-def attend(q: Tensor, k: Tensor) -> Tensor:
-    """(2.4). q: (T, d); k: (S, d). Returns (T, S); each row sums to one."""
-    return (q @ k.mT * q.size(-1) ** -0.5).softmax(-1)
-
-
-def which(q: Tensor, k: Tensor, log_prior: Tensor | float = 0.0) -> Tensor:
-    """(2.5). As attend; log_prior: (S,), up to a constant."""
-    return (log_prior - (q[:, None] - k).square().sum(-1) / (2 * q.size(-1) ** 0.5)).softmax(-1)
-
-
 assert np.allclose(np.exp(log_posterior(np.log([0.9, 0.1]), np.log([0.1, 0.9]))), formula)
-q, k = (torch.randn(size, 5, dtype=torch.float64) for size in (3, 7))
-needed = k.square().sum(-1) / (2 * 5**0.5)  # (2.6): the only log prior with which the two agree
-assert torch.allclose(attend(q, k), which(q, k, needed)) and not torch.allclose(attend(q, k), which(q, k))
-k = 3 * nn.functional.normalize(k, dim=-1)  # all of one length
-assert torch.allclose(attend(q, k), which(q, k))
 
 # %% [markdown]
-# So much for the world where the two agree. Now a counterexample, small enough for the pencil: two positions, and a
-# query that falls *exactly* on the first key. *Where does attention look? Who would you say it was?*
+# So (2.1) *turns a machine round*. Who has $p(y \mid x)$ and wants $p(x \mid y)$ needs it. Who has $p(x \mid y)$
+# already has nothing to turn. Which of the two is a language model?
+#
+# ## 2 · A prompt needs no formula
+#
+# *What does a language model compute, when a prompt is given?* A text $x = x_1 \dots x_T$ shall follow a prompt $y$. By
+# the definition of conditional probability, and no more,
+#
+# $$p(x \mid y) = \prod_{t=1}^{T} p(x_t \mid y, x_1 \dots x_{t-1}) \tag{2.3}$$
+#
+# Each factor is exactly what the network puts out: one softmax over the alphabet. The prompt only stands where the past
+# stands anyway. Nothing is turned round, and no $p(y)$ occurs, the sum over all that could have led to $y$. We take the
+# model of chapter 00 that writes verse, and let (2.3), which is `continuations`, run over *every* text of three
+# letters.
+#
+# *Predict 2.* There are 250,047 such texts. How near to 1 is the sum of their probabilities? And if we destroy the
+# network's attention?
 
 # %%
-q, k = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [4.0, 3.0]])
-row, truth = attend(q, k)[0], which(q, k)[0]
-print("attention row:", row.numpy().round(2), " posterior:", truth.numpy().round(2))
-assert row[1] > 0.85 and truth[0] > 0.99
+import torch
+from torch import Tensor, nn
 
-# %% [markdown]
-# The posterior is sure that it was the first: the query lies on it. Attention looks at the second: its key is five
-# times as long, and a product grows with length. Neither is at fault. Attention was never meant to guess where a query
-# came from.
+from aigc import released
+from aigc.models import gpt
 
-# %% [markdown]
-# ## The experiment
-#
-# ### 1 · A prompt needs no formula
-#
-# Here is a trained network, the model of chapter 00 that writes verse. We give it a prompt, let (2.3) run over *every*
-# text of three letters, and add up.
-
-# %%
 model, vocab = released.load("shakespeare")
-codec = CharCodec(vocab)
-V = len(vocab)
+codec, V = CharCodec(vocab), len(vocab)
 
 
+# %%
 @torch.inference_mode()
 def continuations(model: nn.Module, prompt: str, length: int) -> Tensor:
     """log p(x | prompt) of each text x of this length, (V ** length,), by (2.3); the last letter changes fastest."""
@@ -230,12 +180,11 @@ print(f"{len(log_p):,} texts; the five most probable:", [spell(i) for i in log_p
 assert abs(log_p.exp().sum() - 1) < 1e-9
 
 # %% [markdown]
-# The sum is 1, to nine digits, and no evidence was computed to make it so: each softmax sums to one over its own 63
-# letters, and a product of such sums is one. With (2.1) we should have needed $p(y)$, a sum over all that could have
-# come *instead* of the answer.
+# Now destroy it. In one copy of the network, *level*, each row of each layer shall look at all earlier positions alike,
+# whatever is asked and whatever is there. For comparison, a second copy, *silent*, keeps its attention, and loses the
+# other half of each layer, the little networks that work at every position by themselves.
 #
-# Is it the attention that keeps the sum at one? We take a copy of the network and level it: each row of each layer
-# shall look at all earlier positions alike. If Bayes' formula lives there, it is now dead.
+# *Predict 3.* Which copy is worse on an unread play? And when both are trained again for forty steps?
 
 
 # %%
@@ -252,28 +201,94 @@ class Level(nn.Module):
         return self.output(mean)
 
 
-level = copy.deepcopy(model)
+class Silent(nn.Module):
+    """In place of a block's last step: adds nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros(*x.shape[:-1], model.config.width)
+
+
+level, silent = (released.load("shakespeare")[0] for _ in range(2))
 for block in level.blocks:
     block.attention = Level(block.attention)
-unread = torch.tensor(codec.encode(data.shakespeare("test")[:16_400])).view(16, -1)[:, :129]
-with torch.inference_mode():
-    bits = {name: gpt.loss(m, unread).item() / np.log(2) for name, m in {"trained": model, "level": level}.items()}
-log_p = continuations(level, "O my ", 3)
-print("now the most probable:", [spell(i) for i in log_p.topk(5).indices.tolist()])
-print(f"bits per character of an unread play: trained {bits['trained']:.2f}, level {bits['level']:.2f}")
-assert abs(log_p.exp().sum() - 1) < 1e-9 and bits["level"] > bits["trained"] + 2
+for block in silent.blocks:
+    block.down = Silent()
 
 # %% [markdown]
-# Common beginnings are left, but the verse is gone: the level network is surprised by every letter of an unread play.
-# The sum is still one, and it could not be otherwise: whatever stands before the last softmax, (2.3) sums to one. The
-# network now writes rubbish with perfectly coherent probabilities. So attention decides *what* is said, and how well,
-# and has nothing to do with the $p(y)$ of (2.1).
+# And a third copy as a control, *alone*: each position reads only its own value. It cannot know more than the letter
+# that it stands on.
+
+
+# %%
+class Alone(Level):
+    """Attention to nobody else."""
+
+    def forward(self, x: Tensor, turn: tuple, memory: None) -> Tensor:
+        return self.output(self.values(x).chunk(3, -1)[2])
+
+
+alone = released.load("shakespeare")[0]
+for block in alone.blocks:
+    block.attention = Alone(block.attention)
+
+# %%
+book = torch.tensor(codec.encode(data.shakespeare()[:1_000_000]))
+unread = torch.tensor(codec.encode(data.shakespeare("test")[:16_400])).view(16, -1)[:, :129]
+
+
+def again(network: nn.Module, steps: int = 40) -> nn.Module:
+    """Train it on, in place: Adam, with a rate that rises, then falls to zero."""
+    adam, draw = torch.optim.AdamW(network.parameters()), torch.Generator().manual_seed(course.seed())
+    rate = torch.optim.lr_scheduler.OneCycleLR(adam, 2e-3, steps)
+    for _ in range(steps):
+        at = torch.randint(len(book) - 128, (8, 1), generator=draw)
+        adam.zero_grad()
+        gpt.loss(network, book[at + torch.arange(129)]).backward()
+        adam.step()
+        rate.step()
+    return network.eval()
+
+
+@torch.inference_mode()
+def bits(network: nn.Module) -> float:
+    return gpt.loss(network, unread).item() / np.log(2)
+
+
+# %% tags=["nbval-ignore-output"]
+pairs_alone = ngram.fit([book.numpy()], V, 1, alpha=0.1)  # chapter 01: the letter before, and nothing else
+pair_bits = -np.mean([pairs_alone.log_prob(page.numpy()) for page in unread]) / np.log(2)
+cost = {"whole": bits(model), "level": bits(level), "silent": bits(silent), "alone": bits(alone)}
+for name, network in (("level", level), ("silent", silent)):
+    log_p = continuations(network, "O my ", 3)
+    print(f"{name}, the most probable:", [spell(i) for i in log_p.topk(5).indices.tolist()])
+    print(f"{'':<6} the sum of all: {log_p.exp().sum():.9f}")
+    assert abs(log_p.exp().sum() - 1) < 1e-9  # an identity
+cost |= {"level again": bits(again(level)), "silent again": bits(again(silent)), "a table of pairs": pair_bits}
+
+# %% tags=["nbval-ignore-output"]
+print("bits a letter:", ", ".join(f"{name} {value:.2f}" for name, value in cost.items()))
+
+# %%
+assert min(cost["level"], cost["silent"]) > cost["whole"] + 2 and abs(cost["level"] - cost["silent"]) < 1
+assert abs(cost["alone"] - pair_bits) < 0.2 and cost["alone"] < cost["level"] - 1
+assert cost["level again"] > cost["silent again"] + 0.2 and abs(cost["level again"] - pair_bits) < 0.2
+
+# %% [markdown]
+# *Answer 2.* One, to nine digits, in the whole network (a cell above asserts it) and in both copies. Each softmax sums
+# to one over its own 63 letters, and a product of such sums is one, whatever stands before the softmax. It is an
+# **identity**: a check that can only fail where the code is wrong, and that tells us nothing of attention. That is the
+# point. To be coherent costs nothing, and no evidence was computed for it.
+#
+# *Answer 3.* Freshly cut, both lose about three bits, and so it would be wrong to conclude anything from one cut. (If
+# we had destroyed the attention alone, we should have believed that everything is in it.) And it matters *how* one
+# cuts: the copy that reads only its own letter loses half as much, and is at once where a table of *pairs* is. Trained
+# again for forty steps, the silent copy learns, and the level one comes to where the pairs are. So what attention does
+# here is to look further back than one letter. No copy needed a $p(y)$.
 #
 # But be careful with the opposite slogan, "language models have nothing to do with Bayes". Suppose that texts have a
 # hidden cause: somebody draws one of two coins, each as often as the other, which show heads with the chances 0.8 and
-# 0.3, and tosses it six times. We only count, as in
-# chapter 01, what followed what: (2.3), no formula. Beside it, a statistician who knows the two coins infers which one
-# it is by (2.1) and predicts the next toss.
+# 0.3, and tosses it six times. We only count, as in chapter 01, what followed what: (2.3), no formula. Beside it, a
+# statistician who knows the two coins infers which one it is by (2.1) and predicts the next toss.
 
 # %%
 coins = np.array([0.8, 0.3])
@@ -287,19 +302,79 @@ for past in ([], [1], [1, 1], [0, 1], [1, 1, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0
     assert abs(counted - belief @ coins) < 5 * 0.5 / np.sqrt(same.sum())
 
 # %% [markdown]
-# They agree but for chance, and they must: both tend to *the* right $p(x_t \mid x_1 \dots x_{t-1})$ of this world.
-# The counter has never heard of coins, and yet it "becomes convinced" after a few heads. A good enough predictor
-# behaves as if it inferred hidden causes, and for large models that is a fruitful way to look at them (Xie et al.
-# 2022). But that is a theorem about the *whole* predictor and its training. It says what comes out, not how, and
-# least of all in which row.
+# They agree but for chance, and they must: both tend to *the* right $p(x_t \mid x_1 \dots x_{t-1})$ of this world. The
+# counter has never heard of coins, and yet it "becomes convinced" after a few heads. A good enough predictor behaves as
+# if it inferred hidden causes, and for large models that is a fruitful way to look at them (Xie et al. 2022). But that
+# is a theorem about the *whole* predictor and its training. It says what comes out, not how, and least of all in which
+# row.
+#
+# ## 3 · A row of attention is a posterior of what?
+#
+# *Is there a world in which attention computes (2.1)?* Inside the network, each position has a **query** $q$, and all
+# positions up to it have **keys** $k_j$, vectors with $d$ numbers each. A row of self-attention (自注意力; Vaswani et
+# al. 2017) says how much the position takes from position $j$:
+#
+# $$w_j = \frac{e^{\,q \cdot k_j / \sqrt d}}{\sum_i e^{\,q \cdot k_i / \sqrt d}} \tag{2.4}$$
+#
+# This is `attend`. It is a softmax, and so is (2.2). Did the introductions mean that? Let us be as kind as we can, and
+# play a game. Someone chooses a position $j$ with the chance $\pi_j$, and a query falls near its key: to each of the
+# $d$ numbers of the key, Gaussian noise of variance $\sqrt d$ is added (that variance, because it makes the two
+# formulas look alike). Which position was it? ($\propto$ means: equal, up to a factor that is the same for all $j$.)
+#
+# $$p(j \mid q) \propto \pi_j\, e^{-|q - k_j|^2 / 2\sqrt d}
+# \;\propto\; \exp\!\Big(\frac{q \cdot k_j}{\sqrt d} + \log \pi_j - \frac{|k_j|^2}{2\sqrt d}\Big) \tag{2.5}$$
+#
+# This is `which`: we multiplied the square out, and $|q|^2$ cancels, because it is the same for all $j$.
+#
+# *Predict 4.* Two positions, equally probable, with the keys $(1, 0)$ and $(4, 3)$. A query falls *exactly* on the
+# first key. Where does attention look? Who would you say it was?
+
+
+# %%
+def attend(q: Tensor, k: Tensor) -> Tensor:
+    """(2.4). q: (T, d); k: (S, d). Returns (T, S); each row sums to one."""
+    return (q @ k.mT * q.size(-1) ** -0.5).softmax(-1)
+
+
+def which(q: Tensor, k: Tensor, log_prior: Tensor | float = 0.0) -> Tensor:
+    """(2.5). As attend; log_prior: (S,), up to a constant."""
+    return (log_prior - (q[:, None] - k).square().sum(-1) / (2 * q.size(-1) ** 0.5)).softmax(-1)
+
+
+q, k = torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 0.0], [4.0, 3.0]])
+row, truth = attend(q, k)[0], which(q, k)[0]
+print("attention row:", row.numpy().round(2), " posterior:", truth.numpy().round(2))
+assert row[1] > 0.85 and truth[0] > 0.99
 
 # %% [markdown]
-# ### 2 · A row of attention is a posterior of what?
+# *Answer 4.* The posterior is sure that it was the first: the query lies on it. Attention looks at the second: its key
+# is five times as long, and a product grows with length. Neither is at fault. Attention was never meant to guess where
+# a query came from.
 #
-# Our model has a surprise in store. Like several recent ones it normalises its queries and keys, so that no row
-# becomes sharp by mere length (after Henry et al. 2020): all have the length $\sqrt d$. By (2.6) its rows then *are*
-# posteriors, of the game with the Gaussian clouds. First we collect queries and keys, make sure that our `attend` is
-# what the network does, and check.
+# When do the two agree? Two softmaxes are equal exactly when their exponents differ by a constant. Compare (2.5), which
+# is `which`, with (2.4):
+#
+# $$w_j = p(j \mid q) \text{ for all } j \quad\Longleftrightarrow\quad
+# \pi_j \propto e^{\,|k_j|^2 / 2\sqrt d} \tag{2.6}$$
+#
+# With a prior that prefers no position this means, in this game: **exactly when all keys have the same length.**
+# Otherwise the row is the posterior of somebody who believed *beforehand*, before any query came, that long keys are
+# exponentially more probable. And even then it is a posterior over *positions in the prompt*, not over texts that might
+# follow it.
+
+# %%
+q, k = (torch.randn(size, 5, dtype=torch.float64) for size in (3, 7))
+needed = k.square().sum(-1) / (2 * 5**0.5)  # (2.6): the only log prior with which the two agree
+assert torch.allclose(attend(q, k), which(q, k, needed)) and not torch.allclose(attend(q, k), which(q, k))
+k = 3 * nn.functional.normalize(k, dim=-1)  # all of one length
+assert torch.allclose(attend(q, k), which(q, k))
+
+# %% [markdown]
+# Now to our model, which has a surprise in store. Like several recent ones it normalises its queries and keys, so that
+# no row becomes sharp by mere length: all have the length $\sqrt d$. (Henry et al. 2020 give them the length one and
+# learn a factor in the place of $1/\sqrt d$.) By (2.6) its rows then *are* posteriors, of the Gaussian game. First we
+# collect queries and keys, make sure that our `attend` is what the network does, and compare. *Can the second
+# comparison fail?*
 
 # %%
 seen = []
@@ -323,158 +398,193 @@ for q, k, v, module, result in seen:  # (1, heads, T, d)
         for t in range(128):
             one, past = q[0, head, t : t + 1], k[0, head, : t + 1]
             rows[0, head, t, : t + 1] = attend(one, past)
-            assert torch.allclose(attend(one, past), which(one, past), atol=1e-4)  # (2.6)
+            assert torch.allclose(attend(one, past), which(one, past), atol=1e-4)  # an identity: (2.6)
     mine = module.output((rows @ v).transpose(1, 2).flatten(2))
     assert torch.allclose(mine, result, atol=1e-4)  # (2.4) is what the library computes
 print(f"{len(seen)} layers, {module.heads} heads, 128 rows each: attention = posterior of (2.5) with a flat prior")
 
 # %% [markdown]
-# So the rows have the *form* of posteriors. Are they beliefs about anything? A belief can be put to the test. If a
-# position is drawn, and then a query near its key, then the posterior of an honest player fits the queries: on average
-# over the game ($\mathbb E_q$ is the mean over queries, $\mathbb E_{q \mid j}$ the mean over those drawn near key $j$),
+# It cannot, as long as the keys have one length: it is the algebra of (2.6) again, on 1,920 rows. So the rows have the
+# *form* of posteriors. Are they beliefs about anything? One can test that, as the end of this section does. So the
+# article's sentence, read as it stands, does not hold:
 #
-# $$\mathbb E_q \Big[ \sum_j p(j \mid q)\, f(q, k_j) \Big]
-# = \mathbb E_j\, \mathbb E_{q \mid j} \big[ f(q, k_j) \big] \tag{2.7}$$
+# - no $p(y \mid x)$, $p(x)$ or $p(y)$ is needed for $p(x \mid y)$ to be coherent (section 2);
+# - a row of attention equals (2.1) with a flat prior only under a condition, and then it speaks of positions, not of
+#   texts;
+# - no game with a flat prior, whatever the cloud of its queries, fits the rows of this network.
 #
-# for any $f$: the right side plays the game and knows $j$; the left side only believes.
+# Read kindly, "the prompt acts on the answer through attention", it is true: attention is the only part of such a
+# network that looks back.
 #
-# The Gaussian game is out already, for $f = |q|^2$. A key has the length $\sqrt d$; noise of variance $\sqrt d$ in
-# each of $d$ numbers adds $d \sqrt d$ to the square, so its queries are $\sqrt{1 + \sqrt d}$ times as long as its
-# keys. Ours are exactly as long as the keys. So let us change the game until the lengths fit: queries of one length
-# lie on a sphere, and the cloud shall be the one on the sphere with density proportional to $e^{q \cdot k_j / \sqrt
-# d}$. It gives the same posterior. Take for $f$ the cosine of the angle between the query and the key. The right side
-# is then an integral over one number, the cosine $c$; at random, $c$ has a density proportional to $(1 -
-# c^2)^{(d-3)/2}$, and the cloud multiplies it by $e^{\sqrt d\, c}$. The left side is what the network's rows believe.
+# ### ◇ Is it the length?
+#
+# Only in this game, whose noise is the same in all directions. In general, let queries near position $j$ have the
+# density $h(q)\, e^{\,q \cdot k_j / \sqrt d} / Z_j$, with any $h$; the **normaliser** $Z_j$ makes the whole of it one.
+# Then $\pi_j \propto Z_j$ takes the place of (2.6), and a flat prior asks for equal normalisers. The Gaussian game has
+# $Z_j \propto e^{|k_j|^2 / 2\sqrt d}$, so equal lengths. In the game below a query is one of four points on a line, and
+# the normalisers are equal for keys of three lengths, since only the first number of a key matters, and its sign does
+# not.
 
 # %%
-d = q.size(-1)
-c = np.linspace(-1, 1, 20_001)
-density = (1 - c**2) ** ((d - 3) / 2) * np.exp(d**0.5 * c)
-honest = (c * density).sum() / density.sum()
-believed = []
-for q, k, *_ in seen:
-    cosine = q @ k.mT / d  # (1, heads, T, T), for each vector has the length sqrt(d)
-    future = torch.ones(128, 128, dtype=torch.bool).triu(1)
-    rows = (cosine * d**0.5).masked_fill(future, -torch.inf).softmax(-1)
-    believed.append((rows * cosine).sum(-1)[..., 16:].mean(-1))  # from position 16 on there is something to choose
-believed = torch.stack(believed).flatten()
-print(f"queries are as long as keys; in the Gaussian game they would be {(1 + d**0.5) ** 0.5:.1f} times as long")
-print(f"on the sphere an honest posterior shows a mean cosine of {honest:.3f}")
-print(f"heads that show more than twice as much: {int((believed > 2 * honest).sum())} of {len(believed)}")
-assert (believed > 2 * honest).all()
+points, ends = torch.tensor([[-2.0, 0], [-1, 0], [1, 0], [2, 0]]), torch.tensor([[1.0, 0], [1, 5], [-1, 2]])
+for third in (-1.0, -2.0):  # the first number of the third key
+    ends[2, 0] = third
+    game = (points @ ends.T / 2**0.5).exp()
+    Z = game.sum(0)  # the normalisers
+    same = torch.allclose(attend(points, ends), game / Z / (game / Z).sum(1, keepdim=True))
+    print("normalisers:", Z.numpy().round(2), " the row is the posterior:", same)
+    assert same == torch.allclose(Z, Z[0])
 
 # %% [markdown]
-# Not one head passes. Can anybody? Let a player who *does* play the game on the sphere take the test, with the keys of
-# each head.
+# ### ◇ Beliefs, put to the test
+#
+# Somebody draws a position $j$ with the chance $\pi_j$, and then a query, in whatever way. An honest player sees the
+# query and states his posterior. Averaged over many games, his beliefs are the prior again ($\mathbb E_q$ is the mean
+# over queries):
+#
+# $$\mathbb E_q \big[ p(j \mid q) \big] = \sum_q p(q)\, \frac{p(q \mid j)\, \pi_j}{p(q)} = \pi_j \tag{2.7}$$
+#
+# So with a flat prior over the $t$ positions up to a place, the last eight of them get $8/t$ of the belief on average:
+# that is `honest`. We ask how much the rows of the network give to their last eight, `believed`, and as a control let a
+# player who *does* play the Gaussian game with the keys of each head take the same test. In our network $d = 64$.
 
 # %%
-own, passed = np.random.default_rng(course.seed()), []
-for keys in (head for _, k, *_ in seen for head in k[0].numpy()):
-    to = keys[own.integers(np.arange(1, 129))] / d**0.5  # at each place, the direction of one key up to it
-    near = own.choice(c, 128, p=density / density.sum())[:, None]
-    aside = own.normal(size=(128, d))
-    aside -= (aside * to).sum(1, keepdims=True) * to
-    query = near * to + np.sqrt(1 - near**2) * aside / np.linalg.norm(aside, axis=1, keepdims=True)
-    cosine = query @ keys.T / d**0.5
-    rows = np.exp(d**0.5 * cosine) * np.tri(128)  # the past alone
-    passed.append(((rows * cosine).sum(1) / rows.sum(1))[16:].mean())
-print(f"honest players: {min(passed):.2f} to {max(passed):.2f}")
-assert np.abs(np.subtract(passed, honest)).max() < 0.05
+places = range(16, 128)
+honest = np.mean([8 / (t + 1) for t in places])
+dice = torch.Generator().manual_seed(course.seed())
+believed, passed = [], []
+every_head = [(q[0, head], k[0, head]) for q, k, *_ in seen for head in range(3)]  # each (T, d)
+for q, k in every_head:
+    believed.append(np.mean([attend(q[t : t + 1], k[: t + 1])[0, -8:].sum() for t in places]))
+    drawn = [k[int(torch.randint(t + 1, (1,), generator=dice))] for t in places]
+    noisy = torch.stack(drawn) + 64**0.25 * torch.randn(len(drawn), 64, generator=dice)
+    passed.append(np.mean([which(noisy[i : i + 1], k[: t + 1])[0, -8:].sum() for i, t in enumerate(places)]))
+print(f"of an honest belief, the last eight positions get {honest:.2f} on average")
+for who, shares in (("players of the game", passed), (f"the {len(believed)} heads", believed)):
+    print(f"{who}: {min(shares):.2f} to {max(shares):.2f}")
+assert np.abs(np.subtract(passed, honest)).max() < 0.07 and min(believed) > 2 * honest
 
 # %% [markdown]
-# Honest players pass. In $d$ dimensions their queries lie nearly at right angles to the keys they were drawn from; the
-# queries of the network point *at* the keys they want. They were not drawn so, they were aimed. A row of attention is a
-# soft choice of what to read, sharp where the network needs it sharp. It has the arithmetic of a posterior, with a flat
-# prior if the keys have one length and with the odd prior of (2.6) if not; and our network does not play the games that
-# would make a belief of it. (One game is always left: draw the query as the network does, and then the position *from
-# the row*. In that game every row of numbers is an honest posterior. It explains nothing, for no network could fail.)
+# The players pass, all within chance, and not one head does: each gives what is near far more than a flat prior can. So
+# its rows are no beliefs of that kind. (One game is always left: draw the query as the network does, and then the
+# position *from the row*. For given keys it is the only one with the network's queries. In it every row of numbers is
+# an honest posterior, and it explains nothing, for no network could fail.) A row of attention is a soft choice of what
+# to read.
 #
-# So the article's sentence, read as it stands, does not hold, at three levels: no $p(y \mid x)$, $p(x)$ or $p(y)$ is
-# needed for $p(x \mid y)$ to be coherent; a row of attention equals (2.1) with a flat prior only if all keys have one
-# length, and then it speaks of positions, not of texts; and the games behind that formula are not the ones played. Read
-# kindly, "the prompt acts on the answer through attention", it is true: we levelled the rows and the words went.
-
-# %% [markdown]
-# ### 3 · Verse, from the last word to the first
+# ## 4 · Your own rhymes, from the last word to the first
 #
-# Now a wish that cannot be a prompt for a left-to-right model: **end this line with *night***. It stands at the wrong
-# end. A chain of order $k$ knows $p(s \mid c)$, what follows a context $c$. We want what *precedes*. That is turning a
-# model round:
+# *How do you ask for an ending?* **End this line with *night*.** For a model that writes from left to right this wish
+# stands at the wrong end. A chain of order $k$ knows $p(s \mid c)$, which letter $s$ follows a context $c$ of $k$
+# letters. We want the letter $c_0$ that *precedes* $k$ others, $s_1 \dots s_k$. That is turning a model round:
 #
 # $$p(c_0 \mid s_1 \dots s_k) \;\propto\;
 # \underbrace{p(s_k \mid c_0\, s_1 \dots s_{k-1})}_{\text{the chain, forwards}} \;
 # \underbrace{p(c_0\, s_1 \dots s_{k-1})}_{\text{how often that context comes}} \tag{2.8}$$
 #
-# This is `before`. The chain itself stays as it is.
+# This is `before`. The chains stay as they are. There is one for each order up to five, for an ending of your own may
+# have letters that never stood together: then `before` looks at fewer.
 
-# %%
+# %% tags=["mine"]
 play = data.shakespeare()
 codec = CharCodec.train(play)
-text = np.array(codec.encode(play))
-k = 5
-chain = ngram.fit([text], V, k)
+V, text = len(codec.vocab), np.array(codec.encode(play))
+chains = [ngram.fit([text], V, order) for order in range(6)]
 
 
 def before(future: list[int]) -> np.ndarray:
-    """What letter stood before these k letters? (V,), by (2.8)."""
-    counts = [chain.counts_after([c, *future[: k - 1]]) for c in range(V)]
-    prior = np.array([n.sum() for n in counts], float)  # of each context, up to a constant
-    likelihood = np.array([n[future[k - 1]] / max(1, n.sum()) for n in counts])  # the chain, forwards
-    return posterior(prior, likelihood)
-
-
-reversed_chain = ngram.fit([text[::-1]], V, k)
-for i in range(1, len(text) - k, len(text) // 300):
-    future = text[i : i + k].tolist()
-    assert np.allclose(before(future), reversed_chain.probabilities(future[::-1]))
-
-# %% [markdown]
-# The last lines hold 300 places of the plays against a chain that was *trained* backwards, on the text read from right
-# to left: the same rows. Bayes' formula gave them to us without training. Now four lines that end in pairs of rhymes,
-# not selected.
+    """What letter stood before these? (V,), by (2.8), in as high an order as has seen it."""
+    for k in range(min(5, len(future)), 0, -1):
+        after = [chains[k].counts_after([c, *future[: k - 1]]) for c in range(V)]
+        prior = np.array([n.sum() for n in after], float)  # of each context, up to a constant
+        likelihood = np.array([n[future[k - 1]] / max(1, n.sum()) for n in after])  # the chain, forwards
+        if (prior * likelihood).any():
+            return posterior(prior, likelihood)
+    raise ValueError(f"no play has the letter {codec.decode(future[:1])!r}: take another ending")
 
 
 # %%
-def line_ending(end: str) -> str:
-    ids = codec.encode(end + "\n")
-    while ids[0] != codec.encode("\n")[0]:  # until the line before it ends
-        ids.insert(0, int(rng.choice(V, p=before(ids[:k]))))
-    return codec.decode(ids[1:-1])
-
-
-for end in ("night,", "light.", "heart,", "part."):
-    print(line_ending(end))
-waiting = codec.decode(chain.sample(60_000, rng, codec.encode("\n\nROMEO:\n"))).split("\n")
-hits = sum(line.endswith("night,") for line in waiting)
-print(f"\nforwards: of {len(waiting):,} lines that the chain wrote by itself, {hits} end with 'night,'")
-assert hits < len(waiting) / 100
-often = lambda ids: chain.counts_after(ids).sum()
-for _ in range(5):  # p(line | its end) is p(line) / p(end)
-    ids = codec.encode("\n" + line_ending("night,"))  # up to the comma, of which (2.8) sees "night"
-    ids = ids[:-1]
-    forwards = np.log(often(ids[:k])) + chain.log_prob(ids).sum() - np.log(often(ids[-k:]))
-    backwards = sum(np.log(before(ids[i + 1 : i + 1 + k])[ids[i]]) for i in range(len(ids) - k))
-    assert np.isclose(forwards, backwards)
+backwards = ngram.fit([text[::-1]], V, 5)  # trained on the plays, read from right to left
+for i in range(1, len(text) - 5, len(text) // 300):
+    future = text[i : i + 5].tolist()
+    assert np.allclose(before(future), backwards.probabilities(future[::-1]))
 
 # %% [markdown]
-# Sense comes and goes, as before; the endings are kept, because we began with them. The forward chain can only write on
-# and wait. Both ways draw from the *same* distribution, the lines of the chain that end so: the last lines of the cell
-# compare their probabilities, letter by letter. One of the two wastes nearly all it makes. For
-# chains the sum in (2.8) has 63 terms. For a GPT, whose context is everything, the same wish needs a sum over all
-# texts. So one does not turn a large model round; one trains it for the wish: the end of a text is moved to its front,
-# and then it is a prompt like any other (Bavarian et al. 2022).
-
-# %% [markdown]
-# ### 4 · Digits, read by a machine that can only draw
+# An identity again, and worth its cell: at 300 places of the plays, a chain that was *trained* backwards gives the same
+# rows. Bayes' formula gave them to us without training. Now the lines. `MINE` is for endings of your own, two or more,
+# with their commas and stops; the lines rhyme if yours do. Their length is a second wish, and for that one we wait: of
+# twenty lines for each end the one is kept whose length is nearest to forty letters.
 #
-# Chapter 01 had a *ghost*: for each digit $y$ and each pixel $i$ it knows how often there is ink, $\theta_{y,i}$, and
-# draws every pixel alone. Given the digit, the chance of a picture $x$ of black and white pixels is a product,
+# *Predict 5.* The chain may also write forwards, and we wait for a line that ends with "night,". How many of a hundred
+# lines?
+
+# %% tags=["mine"]
+MINE = None  # or ["moon,", "cheese.", "soon,", "please!"]: how your lines shall end
+
+
+# %% tags=["mine", "showpiece"]
+def line_ending(end: str, dice: np.random.Generator) -> str:
+    """A line of verse, written from its end to its beginning."""
+    ids = codec.encode(end + "\n")
+    while ids[0] != codec.encode("\n")[0] and len(ids) < 80:  # until the line before it ends
+        ids.insert(0, int(dice.choice(V, p=before(ids[:5]))))
+    return codec.decode(ids).strip("\n")
+
+
+ends = ["night,", "heart,", "light,", "part."] if MINE is None else [end.strip() for end in MINE]
+dice = np.random.default_rng(course.seed())
+twenty = [[line_ending(end, dice) for _ in range(20)] for end in ends]
+lines = [min(drawn, key=lambda line: abs(len(line) - 40)) for drawn in twenty]
+print("\n".join(lines))
+assert all(line.endswith(end) for line, end in zip(lines, ends, strict=True))
+
+# %% [markdown]
+# *Odd:* each word goes well with the next one, up to an end that was set before anything else; and yet no line says
+# anything. It was written by somebody who walks backwards and sees five letters.
+
+# %%
+waiting = codec.decode(chains[5].sample(60_000, rng, codec.encode("\n\nROMEO:\n"))).split("\n")
+hits = sum(line.endswith("night,") for line in waiting)
+print(f"forwards: of {len(waiting):,} lines that the chain wrote by itself, {hits} end with 'night,'")
+assert hits < len(waiting) / 100
+
+# %% [markdown]
+# Do both ways draw from the same distribution? For a line that ends so, $p(\text{line} \mid \text{end})$ is
+# $p(\text{line}) / p(\text{end})$ forwards, and backwards a product of `before`. The two are one identity of counts;
+# five lines check the code.
+
+# %%
+often = lambda ids: chains[5].counts_after(ids).sum()
+for _ in range(5):  # p(line | its end) is p(line) / p(end)
+    ids = codec.encode("\n" + line_ending("night,", rng))  # up to the comma, of which (2.8) sees "night"
+    ids = ids[:-1]
+    forwards = np.log(often(ids[:5])) + chains[5].log_prob(ids).sum() - np.log(often(ids[-5:]))
+    back = sum(np.log(before(ids[i + 1 : i + 6])[ids[i]]) for i in range(len(ids) - 5))
+    assert np.isclose(forwards, back)
+
+# %% [markdown]
+# *Answer 5.* Hardly any: of a hundred none, most of the time. Both ways draw from the *same* distribution, the lines of
+# the chain that end so, and one of the two wastes nearly all that it makes.
+#
+# For chains the sum behind (2.8) has 63 terms. For a GPT, whose context is everything, the same wish needs a sum over
+# all texts. A large model cannot be turned round exactly; one trains it for the wish. Bavarian et al. (2022) cut a
+# document in three and move the middle piece to its end; then what stands before *and* what stands behind the gap is a
+# prompt like any other.
+
+# %% [markdown]
+# ## 5 · Digits, read by a machine that can only draw
+#
+# *What can be read by one who has only learnt to draw?* Here $y$ is what we want and $x$ what we have, as everybody
+# writes it. Chapter 01 had a *ghost*: for each digit $y$ and each pixel $i$ it knows how often there is ink,
+# $\theta_{y,i}$, and draws every pixel alone. Given the digit, the chance of a picture $x$ of black and white pixels is
+# a product,
 #
 # $$p(x \mid y) = \prod_i \theta_{y,i}^{\,x_i}\, (1 - \theta_{y,i})^{1 - x_i} \tag{2.9}$$
 #
 # This is `log_likelihood`. It draws. Turned round by (2.2) it *reads*, and then it is called **naive Bayes**
 # (朴素贝叶斯); naive, for it thinks that pixels, once the digit is known, have nothing to do with one another. It was
-# never trained to tell digits apart. *Predict how many of ten it gets right.*
+# never trained to tell digits apart.
+#
+# *Predict 6.* How many of ten digits does it read rightly?
 
 
 # %%
@@ -494,17 +604,20 @@ flat = np.log(np.full(10, 0.1))
 images, answer = black_and_white("test")
 belief = log_posterior(flat, log_likelihood(theta, images))
 right = np.mean(belief.argmax(1) == answer)
+print(f"read rightly: {right:.0%}")
 drawn = rng.random((30, 784)) < theta[np.arange(30) % 10]
 alt = "Three rows of the digits 0 to 9 as a cloud of dots: the places are right, the strokes are missing."
 show.images((255 * (1 - drawn.reshape(-1, 28, 28))).astype(np.uint8), columns=10, alt=alt)
 assert right > 0.7
 
 # %% [markdown]
-# It draws with dust, and yet it reads most digits. Turned round, a poor painter makes a passable reader: to tell a 3
-# from an 8 one need not draw either of them well.
+# *Answer 6.* About eight. It draws with dust, and yet it reads most digits. Turned round, a poor painter makes a
+# passable reader: to tell a 3 from an 8 one need not draw either of them well.
 #
-# But a posterior is more than its favourite. It says *how sure* it is, and that can be measured, in bits of surprise
-# at the true digit. Whoever does not look at the picture at all pays $\log_2 10$ bits. *What does naive Bayes pay?*
+# But a posterior is more than its favourite. It says *how sure* it is, and that can be measured, in bits of surprise at
+# the true digit. Whoever does not look at the picture at all pays $\log_2 10$ bits.
+#
+# *Predict 7.* What does naive Bayes pay?
 
 
 # %%
@@ -518,14 +631,15 @@ assert surprise(belief, answer) > np.log2(10)
 course.expect("02.digit_bits", surprise(belief, answer), baseline=np.log2(10))
 
 # %% [markdown]
-# It would have been wiser not to look! The formula is a theorem; what went in was not true. Pixels side by side belong
-# to one stroke and tell the same story, and naive Bayes takes them for independent witnesses: the evidence is counted
-# many times over. Its favourite is often right all the same, since a ranking survives what a probability does not
-# (Domingos & Pazzani 1997). The repair is one number. Let $n$ pixels be worth only one witness:
+# *Answer 7.* More than somebody who does not look at all. The formula is a theorem; what went in was not true. Pixels
+# side by side belong to one stroke and tell the same story, and naive Bayes takes them for independent witnesses, so
+# that what they say is counted many times over. Its favourite is often right all the same, since a ranking survives
+# what a probability does not (Domingos & Pazzani 1997). The repair is one number. Let $n$ pixels be worth only one
+# witness:
 #
 # $$p(y \mid x) \;\propto\; p(y)\; p(x \mid y)^{\beta}, \qquad \beta = 1/n \tag{2.10}$$
 #
-# We choose $\beta$ on the validation digits. It is a fitted number and pays for all faults of the model; read $1/\beta$
+# We choose `beta` on the validation digits. It is a fitted number and pays for all faults of the model; read $1/\beta$
 # as a picture, not as a count. *How many pixels are worth one?*
 
 # %%
@@ -543,32 +657,27 @@ assert abs(np.exp(humble.max(1)).mean() - right) < 0.1 < np.exp(belief.max(1)).m
 course.expect("02.digit_bits_humble", surprise(humble, answer), baseline=np.log2(10))
 
 # %% [markdown]
-# The same favourites and the same errors (a power changes no order), but its sureness is now near its rightness, and a
-# little too modest. This is the second thing to remember about (2.1), after *it turns a model round*: **a posterior is
-# as true as its likelihood.**
+# The same favourites and the same errors (with a flat prior, a power changes no order), but its sureness is now near
+# its rightness, and a little too modest. This is the second thing to remember about (2.1), after *it turns a model
+# round*: **a posterior is as true as its likelihood.**
 #
-# Why build a reader of a painter at all? A network trained to read may well do better. For two gifts. The first:
-# whoever knows how $x$ comes about can leave out what he does not see. Cover the lower half of a picture, and (2.9)
-# loses the covered factors, nothing else. Then draw a digit from the posterior, and let the ghost complete it: half a
-# picture was the prompt. We measure the surprise at the hidden pixels, beside two colleagues: one does not look at
-# the upper half, the other trusts all its witnesses.
+# ### ◇ Half a picture, and another town
+#
+# Why build a reader of a painter at all? A network trained to read may well do better. But whoever knows how $x$ comes
+# about can leave out what he does not see. Cover the lower half of a picture, and (2.9) loses the covered factors,
+# nothing else. Then draw a digit from the posterior, and let the ghost complete it: half a picture was the prompt. How
+# surprised is it by the true digit, when it sees the upper half only?
 
 # %%
 visible = (np.arange(784) < 14 * 28).astype(float)
-upper, lower = log_likelihood(theta, images, visible), log_likelihood(theta, images, 1 - visible)
-
-
-def hidden_bits(log_belief: np.ndarray) -> float:
-    return -logsumexp(log_belief + lower, axis=1).mean() / (1 - visible).sum() / np.log(2)  # per hidden pixel
-
-
+upper = log_likelihood(theta, images, visible)
 halves = {
-    "does not look": hidden_bits(flat),
-    "trusts all witnesses": hidden_bits(log_posterior(flat, upper)),
-    "beta": hidden_bits(log_posterior(flat, beta * upper)),
+    "does not look": surprise(np.tile(flat, (len(answer), 1)), answer),
+    "trusts all witnesses": surprise(log_posterior(flat, upper), answer),
+    "beta": surprise(log_posterior(flat, beta * upper), answer),
 }
 for name, value in halves.items():
-    print(f"{name:<22}{value:.4f} bits per hidden pixel")
+    print(f"{name:<22}{value:.2f} bits at the true digit")
 assert halves["beta"] < halves["does not look"] < halves["trusts all witnesses"]
 
 # %%
@@ -586,8 +695,9 @@ show.images((255 * (1 - np.concatenate(rows).reshape(-1, 28, 28))).astype(np.uin
 # From the top: the digit, what the machine saw, and three draws. The upper half leaves much doubt, so the draws differ,
 # as they should, and many of them are of another digit: a posterior is a distribution, not an answer.
 #
-# The second gift: the prior is a separate part, and can be exchanged without training. At a post office,
-# 64 of 100 digits on the envelopes are a 9. It needs the same $\theta$ and another $p(y)$.
+# The prior is a separate part, and can be exchanged without training. (A trained reader can be told of another prior,
+# too: divide by the one that it was trained with, and multiply.) At a post office, 64 of 100 digits on the envelopes
+# are a 9. It needs the same $\theta$ and another $p(y)$.
 
 # %%
 post = np.full(10, 0.04)
@@ -601,11 +711,16 @@ print(f"who always says 9, without looking: {1 - post[9]:.0%}")
 assert errors["of the post office"] < min(errors["flat"], 1 - post[9]) - 0.05
 
 # %% [markdown]
-# ### 5 · The noisy channel
+# Another prior, fewer errors, and nothing was trained again, since the two factors of (2.1) were kept apart. A page of
+# slips will need that, too.
+
+# %% [markdown]
+# ## 6 · The noisy channel
 #
-# Shannon's theory of communication begins with a message, a channel that spoils it, and a receiver who wants the
-# message back (Shannon 1948). A bad typist is such a channel (Kernighan et al. 1990, on a newswire). Let $w_1
-# \dots w_n$ be the words that were meant, $s_1 \dots s_n$ what stands on the page:
+# *Who mended the page: the one who knows fingers, or the one who knows English?* Shannon's theory of communication
+# begins with a message, a channel that spoils it, and a receiver who wants the message back (Shannon 1948). A bad
+# typist is such a channel (Kernighan et al. 1990, on a newswire). Let $w_1 \dots w_n$ be the words that were meant,
+# $s_1 \dots s_n$ what stands on the page:
 #
 # $$\hat w = \arg\max_{w}\; \prod_i \underbrace{p(s_i \mid w_i)}_{\text{the channel}}\;
 # \underbrace{p(w_i \mid w_{i-1})}_{\text{the language}} \tag{2.11}$$
@@ -622,7 +737,7 @@ def sentences(split: str) -> list[list[str]]:
     return [part for part in parts if part]
 
 
-read, practice, unread = sentences("train"), sentences("validation"), sentences("test")[::2]  # every other sentence
+read, practice, unread = sentences("train"), sentences("validation"), sentences("test")[::3]  # every third sentence
 single = Counter(word for part in read for word in part)
 double = Counter(pair for part in read for pair in pairwise([".", *part]))
 followed, kinds = Counter(), Counter()  # how often a word is followed, and by how many different words
@@ -635,9 +750,10 @@ print(f"{len(single):,} different words in {total:,}; new to the machine in anot
 
 # %% [markdown]
 # New words are a trap. A corrector that believes only in its dictionary "corrects" every name. So each word gets its
-# share of the counts, and a new word gets a small share of what letters in rare words look like, by a chain of order
-# 3. The pairs ask the single words where they have seen little, as in exercise 01.4, and the more different words have
-# followed, the more they ask (Witten & Bell 1991).
+# share of the counts, and a new word gets a small share of what letters in rare words look like, by a chain of order 3.
+# The pairs ask the single words where they have seen little, as in exercise 01.4, and the more different words have
+# followed, the more they ask (Witten & Bell 1991): after a word that was followed ten times, by four different words,
+# the single words have five parts of fifteen to say.
 
 # %%
 letters = "abcdefghijklmnopqrstuvwxyz'"
@@ -661,10 +777,12 @@ def after(word: str, first: str) -> float:
 
 
 # %% [markdown]
-# Now the typist. In one word of ten her fingers slip: they touch a neighbouring key, miss a key, strike twice, or
-# swap two letters. (The program of Kernighan et al. knew the same four kinds.) The channel will be told these kinds,
-# and that there is at most one slip a word; how often each comes, and which key is struck for which, it has to count.
-# (She can do worse than a reader expects: *hand* typed without its *h* is a word too.)
+# Now the typist. In one word of ten her fingers slip: they touch a neighbouring key, miss a key, strike twice, or swap
+# two letters. (The program of Kernighan et al. knew four kinds as well: a letter too many, too few, another, or two
+# swapped. Ours are narrower: her letter too many is always a double, and her wrong letter lies beside the right one.)
+# The channel will be told these kinds, and that there is at most one slip a word; how often each comes, and which key
+# is struck for which, it has to count. (She can do worse than a reader expects: *hand* typed without its *h* is a word
+# too.)
 
 # %%
 keys = {c: (x + 0.4 * y, y) for y, row in enumerate(["qwertyuiop", "asdfghjkl'", "zxcvbnm"]) for x, c in enumerate(row)}
@@ -687,7 +805,7 @@ def typist(word: str) -> str:
 
 page = [[typist(word) for word in part] for part in unread]
 pairs = [(word, typist(word)) for part in practice for word in part]  # two plays, with what was meant
-print(" ".join(page[3]))
+print(" ".join(next(part for part in page if len(part) > 12)))
 
 # %% [markdown]
 # From the pairs we count the channel. One slip may have several causes (*al* for *all* lost its second or its third
@@ -729,7 +847,7 @@ def candidates(s: str) -> dict[str, float]:
         chances = Counter({s: slips["none"] / len(pairs)})
         for word, kind, a, b in causes(s):
             if word in single:
-                places = len(word) - (kind == "swap")
+                places = len(word) - (kind == "swap")  # where the slip may have happened
                 key = (touched[a, b] + 0.1) / (meant_key[a] + 0.1 * 26) if kind == "touch" else 1
                 chances[word] += slips[kind] / len(pairs) / places * key
         found[s] = dict(chances)
@@ -747,10 +865,22 @@ def restore(typed: list[str], score) -> list[str]:
 
 
 # %% [markdown]
+# One word by hand, before the machine does thousands: *thaf*, after the word *fire*. How probable is it that the
+# fingers make *thaf* of each candidate, and how probable is the candidate after *fire*? The product decides.
+
+# %%
+for word in sorted(candidates("thaf"), key=lambda w: -candidates("thaf")[w] * after(w, "fire"))[:5]:
+    fingers, english = candidates("thaf")[word], after(word, "fire")
+    print(f"{word:<8} the channel {fingers:.5f}   the language {english:.7f}   the product {fingers * english:.1e}")
+assert max(candidates("thaf"), key=lambda w: candidates("thaf")[w] * after(w, "fire")) == "that"
+
+# %% [markdown]
 # Five machines. The *channel alone* thinks all the words of its dictionary equally probable, as a simple spelling
 # checker does. The *language alone* chooses among the same candidates, by what people write, and does not ask how rare
-# slips are. And there is a machine without Bayes: it looks up in the pairs what this typed word mostly meant, $p(w
-# \mid s)$, counted directly. *Put the five in order before you run.*
+# slips are. *Both* multiply, word by word or with the word before. And there is a machine without Bayes: it looks up in
+# the pairs what this typed word mostly meant, $p(w \mid s)$, counted directly.
+#
+# *Predict 8.* Put the five in order, from the fewest wrong words to the most. Can one of them do harm?
 
 # %%
 log = lambda p: np.log(p) if p > 0 else -1e9
@@ -775,6 +905,8 @@ for name, parts in restored.items():
     print(f"{name:<20}wrong {bad.mean():6.1%}   slips mended {mended:4.0%}   good words spoilt {spoilt:5.1%}")
 
 # %%
+from itertools import product
+
 few = "to be or".split()
 value = lambda words: sum(scores["both"](w, v, s) for v, w, s in zip([".", *words], words, few))
 assert restore(few, scores["both"]) == list(max(product(*map(candidates, few)), key=value))  # (2.11), all paths
@@ -789,9 +921,10 @@ for i in [i for i in range(len(page)) if page[i] != unread[i] and len(page[i]) >
     print("\ntyped:   ", " ".join(page[i]), "\nrestored:", " ".join(restored["both"][i]))
 
 # %% [markdown]
-# The language model alone does *harm*: it finds a more usual neighbour for many a good word. The channel alone
-# helps. Together they leave far fewer errors than either, and with the word before, fewer still. The language knows
-# what is worth saying, the channel knows what is worth suspecting.
+# *Answer 8.* As the table says. The language model alone does *harm*: it finds a more usual neighbour for many a good
+# word. The channel alone helps. Together they leave far fewer errors than either, and with the word before, fewer
+# still, though it spoils a few more good words. The language knows what is worth saying, the channel knows what is
+# worth suspecting.
 #
 # There is a price, and it has a face. *Henry V* opens with a cry for a muse:
 
@@ -807,36 +940,30 @@ assert muse[3] == "mouse" and language > channel
 # And the machine that looks up $p(w \mid s)$ directly saw the same pairs as the channel and mends least of all: most
 # slips are new, and a slip that was never seen cannot be looked up. The channel has seen its *keys*. The comparison is
 # not quite fair, for the channel was told the four kinds of slip; a direct machine that looks at keys would do better
-# than this one. But it too could learn only from pairs. This is the practical reason to turn a model round. The channel
-# is simple and needs few pairs. The language is hard, but for it there is plenty of text that *nobody ever mistyped*.
-# Each half is learnt where it is cheap, and (2.1) puts them together.
+# than this one, and so would one with more pairs. (Who has counted a channel can make pairs without end, by spoiling
+# clean text with it, and train a reader on them. Then Bayes' formula has gone into the training.) Still, this is the
+# practical reason to turn a model round, where pairs are few. The channel is simple and needs few. The language is
+# hard, but for it there is plenty of text that *nobody ever mistyped*. Each half is learnt where it is cheap, and (2.1)
+# puts them together.
 
 # %% [markdown]
-# ### 6 · A wish, pulled through noise
+# ## 7 · A wish, pulled through noise
 #
-# Many generators of images turn noise into pictures, a little at a time (chapter 05). Let $t$ say how much noise there
-# is, from 0, the picture, to 1, noise alone; $p_t(x)$ is the density of pictures with that much noise in them, and
-# $\nabla_x$ the derivative by $x$, one number for each pixel. Where does a wish $y$ enter? Take the logarithm of (2.1)
-# and differentiate by $x$. The evidence does not depend on $x$; its derivative is zero:
+# *Can a wish be added to a machine that draws everything?* Many generators of images turn noise into pictures, a little
+# at a time (chapter 05). Let $t$ say how much noise there is, from 0, the picture, to 1, noise alone; $p_t(x)$ is the
+# density of pictures with that much noise in them, and $\nabla_x$ the derivative by $x$, one number for each pixel.
+# Where does a wish $y$ enter? Take the logarithm of (2.1) and differentiate by $x$. The evidence does not depend on
+# $x$; its derivative is zero:
 #
 # $$\nabla_x \log p_t(x \mid y) = \underbrace{\nabla_x \log p_t(x)}_{\text{the generator's score}}
 # + \underbrace{\nabla_x \log p_t(y \mid x)}_{\text{a classifier's pull}} \tag{2.12}$$
 #
-# The hard part of Bayes' formula has vanished. This holds for every noise level $t$, if *both* are taken at that
-# level, and it is the idea of **classifier guidance** (Song et al. 2021; Dhariwal & Nichol 2021). In one dimension we
-# can know all of it exactly. The world has three bumps; the wish is *outer*, one of the two at the sides.
-#
-# The path from data to noise is a straight line, $x_t = (1-t)\,x_0 + t\,\varepsilon$, as in the library (Lipman et
-# al. 2023); $x_0$ is the picture, $\varepsilon$ Gaussian noise. A generator follows the velocity $v = \mathbb
-# E[\varepsilon - x_0 \mid x_t]$, the mean direction of the lines through $x_t$, from $t = 1$ to $0$. Score and
-# velocity say the same. The score, $\nabla_x \log p_t$, is $-\mathbb E[\varepsilon \mid x_t]/t$ (for one $x_0$ it is
-# the slope of a Gaussian of width $t$; the mean over $x_0$ is the rest; chapter 05). And $x_t = (1-t)\,\mathbb E[x_0
-# \mid x_t] + t\,\mathbb E[\varepsilon \mid x_t]$, so that $v = (\mathbb E[\varepsilon \mid x_t] - x_t)/(1-t) = -(x_t
-# + t\,\nabla_x \log p_t)/(1-t)$. Put in (2.12), with a weight $w$ in front of the pull:
-#
-# $$v_w(x, t) = v(x, t) - w\, \frac{t}{1-t}\, \nabla_x \log p_t(y \mid x) \tag{2.13}$$
-#
-# This is `guided`. At $w = 1$ it is the velocity of the posterior itself.
+# The hard part of Bayes' formula has vanished. This holds for every noise level $t$, if *both* are taken at that level,
+# and it is the idea of **classifier guidance** (Song et al. 2021; Dhariwal & Nichol 2021). In one dimension we can know
+# all of it exactly. The world has three bumps; the wish is *outer*, one of the two at the sides. The two halves of
+# (2.12) are `score` and, from a classifier that was trained on noise of every level, `pull`: the slope of
+# $\log\,(\text{outer bumps} / \text{all bumps})$. The last lines compare it with automatic differentiation, and both
+# halves with (2.12).
 
 # %%
 exact = lambda *numbers: torch.tensor(numbers, dtype=torch.float64)
@@ -855,11 +982,6 @@ def score(x: Tensor, t: Tensor, of: list[int]) -> Tensor:
     """The derivative by x of log p_t, in a world of these bumps alone. (B,)"""
     height, rise = bumps(x, t)
     return (height[of].softmax(0) * rise[of]).sum(0)
-
-
-# %% [markdown]
-# And the other half of (2.12): a classifier that was trained on noise of every level, here known exactly, and its pull.
-# The last lines hold it against automatic differentiation, and (2.12) against both halves.
 
 
 # %%
@@ -921,13 +1043,33 @@ without = distance(quantiles(everything), target)
 print(f"distance to the posterior: true draws {chance:.3f}; the world without the wish {without:.2f}")
 
 # %% [markdown]
+# The path from data to noise is a straight line, $x_t = (1-t)\,x_0 + t\,\varepsilon$, as in the library (Lipman et al.
+# 2023); $x_0$ is the picture, $\varepsilon$ Gaussian noise. A generator follows the velocity $v = \mathbb E[\varepsilon
+# - x_0 \mid x_t]$, the mean direction of the lines through $x_t$, from $t = 1$ to $0$. Score and velocity say the same,
+# in three lines (the first one holds for a single $x_0$, where the score is the slope of a Gaussian of width $t$, and
+# so for their average, too; chapter 05):
+#
+# $$\begin{aligned} \nabla_x \log p_t &= -\,\mathbb E[\varepsilon \mid x_t] / t \\
+# x_t &= (1-t)\,\mathbb E[x_0 \mid x_t] + t\,\mathbb E[\varepsilon \mid x_t] \\
+# v &= \mathbb E[\varepsilon \mid x_t] - \mathbb E[x_0 \mid x_t] = -\,(x_t + t\,\nabla_x \log p_t) / (1-t)
+# \end{aligned}$$
+#
+# Put in (2.12), with a weight $w$ in front of the pull:
+#
+# $$v_w(x, t) = v(x, t) - w\, \frac{t}{1-t}\, \nabla_x \log p_t(y \mid x) \tag{2.13}$$
+#
+# This is `guided`.
+#
 # Four samplers: without a wish, $w = 1$, $w = 2$; and a shortcut that is tempting when there is a good classifier for
 # *clean* pictures only: ask it about the best guess of the clean picture, $\hat x_0 = \mathbb E[x_0 \mid x_t] = x -
-# t\,v$. (Chung et al. 2023 build on such an approximation.) *Which of them meet the posterior? And does $w = 2$ meet
-# the squared one?*
-
+# t\,v$. (Chung et al. 2023 build on such an approximation.)
+#
+# *Predict 9.* Which of them meet the posterior? And does $w = 2$ meet the one whose likelihood is squared?
 
 # %%
+from aigc import sample
+
+
 def guided(weight: float, aware: bool = True):
     """(2.13): a velocity for sample.ode, which gives one time to all."""
 
@@ -965,7 +1107,7 @@ for ax, (name, x) in zip(axes, list(made.items())[1:], strict=True):
     ax.hist(x.numpy(), np.linspace(-4, 4, 81), density=True, color=show.SUNSET, label="guided")
     ax.plot(grid, everything / everything.sum() / (grid[1] - grid[0]), color=show.SKY, label="no wish")
     ax.plot(grid, density / density.sum() / (grid[1] - grid[0]), "--", color=show.DUSK, label="posterior")
-    ax.set(title=name, xlim=(-4, 4), ylim=(0, 1.3), xlabel="$x_0$")
+    ax.set(title=name, xlim=(-4, 4), ylim=(0, 1.8), xlabel="$x_0$")
 axes[0].set_ylabel("density")
 axes[0].legend()
 show.figure(
@@ -973,8 +1115,12 @@ show.figure(
 )
 
 # %% [markdown]
-# With weight 1 the histogram fills the dashed line. With weight 2 the bumps are narrower, pushed outwards, and in
-# another proportion. The shortcut loses nearly the whole right bump and pushes the left one far out.
+# *Answer 9.* Only $w = 1$: there (2.13) is the velocity of the posterior itself. (*On the right* is the share of the
+# sample that lies right of the middle bump's centre.) With weight 1 the histogram fills the dashed line. With weight 2
+# the bumps are narrower, pushed outwards, and in another proportion, and the squared posterior is not met either. The
+# shortcut loses nearly the whole right bump and pushes the left one far out.
+#
+# ### ◇ What is left is the solver
 #
 # A random sample cannot be nearer than chance allows. But in one dimension the flow keeps the order of points, so we
 # may send the *quantiles* of the noise through it. What is left then is the error of the solver alone, and it should
@@ -992,12 +1138,16 @@ assert error[64] < chance / 10 and abs(stuck[64] / stuck[32] - 1) < 0.01
 
 # %% [markdown]
 # At $w = 1$ the distance falls as it should, down to the step of our grid: **the guided sampler hits the posterior of
-# Bayes' formula**, as (2.12) promised. At $w = 2$ it goes to something else, and stays there. Nor is that the
-# posterior with its likelihood squared. That is how Dhariwal & Nichol explain the weight, and at *one* noise level
-# they are right (exercise 02.6). But for the whole way, (2.13) with $w = 2$ would need $p_t(x)\,p_t(y \mid x)^2$ to
-# be what noise makes of $p_0(x)\,p_0(y \mid x)^2$. To add noise is to average, and the average of squares is not the
-# square of the average. (Bradley & Nakkiran 2024 prove it for guidance without a classifier, which is the same
-# field.) The shortcut fails for the same reason: the classifier of an average is no average of the classifier.
+# Bayes' formula**, as (2.12) promised. At $w = 2$ it goes to something else, and stays there.
+#
+# ### Why the weight is not a power
+#
+# Dhariwal & Nichol explain the weight as a power of the likelihood, and at *one* noise level they are right (exercise
+# 02.6). But for the whole way one would like $p_t(x)\,p_t(y \mid x)^2$ to be what noise makes of $p_0(x)\,p_0(y \mid
+# x)^2$, and it is not. To add noise is to average, and the average of squares is not the square of the average.
+# (Bradley & Nakkiran 2024 show by examples, for guidance without a classifier, that one does not get the power.) The
+# shortcut fails for the same reason. Where half of the lines through a point lead to the left bump and half to the
+# right one, their average lies in the middle, and there the classifier says: not outer.
 #
 # Why do people use weights of 2, 5 or 8 then? Because they want pictures that are *more* typical of the wish than the
 # truth is. That is a choice of taste, and a good one sometimes. It is no longer Bayes' formula.
@@ -1018,8 +1168,7 @@ assert error[64] < chance / 10 and abs(stuck[64] / stuck[32] - 1) < 0.01
 # half written: the noise-aware classifier of (2.12), in words.
 #
 # </details>
-
-# %% [markdown]
+#
 # ## Break it
 #
 # The logarithms in (2.2) looked like a detail too. Take them away: multiply the 784 factors of (2.9) in the number
@@ -1040,26 +1189,26 @@ assert np.isnan(broken).all() and lost.mean() > 0.8 and np.mean(largest == 0) > 
 # %% [markdown]
 # The smallest number in 32 bits is about $10^{-45}$; a real digit has a probability far below. All ten products become
 # zero, and 0/0 is no number. Worse is the version without the division, for it raises no error: the largest of ten
-# zeros is the first, and the machine reads a 0 on nearly every envelope. In logarithms a product is a sum, and (2.2)
-# subtracts the largest before it ever takes an exponential.
+# zeros is the first, and the machine reads a 0 on nearly every envelope. In logarithms a product is a sum, and
+# `logsumexp` subtracts the largest before it ever takes an exponential.
 #
 # ## What we measured
+#
+# The answer to the question: no, not when the machine was trained to do what you ask. It has learnt $p(x \mid y)$ the
+# right way round; for a language model the chain rule is enough. Bayes' formula comes in when a model faces the wrong
+# way: trained to draw and asked to read, trained to slip and asked to mend, trained forwards and asked for an ending,
+# trained for everything and asked for something. One can then wait, or train another model. Who will do neither turns
+# the model round by (2.1), and that is exact, as far as the prior and the likelihood are true.
 
 # %% tags=["nbval-ignore-output"]
 course.summary()
 
 # %% [markdown]
-# The answer to the question: no, not when the machine was trained to do what you ask. It has learnt $p(x \mid y)$ the
-# right way round; for a language model the chain rule is enough. Bayes' formula is needed when a model faces the wrong
-# way: trained to draw and asked to read, trained to slip and asked to mend, trained forwards and asked for an ending,
-# trained for everything and asked for something. One can then wait, or train another model. Or one turns the model
-# round, and that is exact, as far as the prior and the likelihood are true.
-#
 # ## Limits
 #
-# - Our test of the rows allows two games, the Gaussian clouds and their likeness on a sphere, with a flat prior. There
-#   may be a third one that says something and that the queries do play. One network was tested, with keys of one
-#   length and on 128 letters; in a network without this normalisation no flat prior fits, by (2.6).
+# - Our test of the rows excludes games with a flat prior. One network was tested, with keys of one length and on 128
+#   letters of one page; in a network without this normalisation the Gaussian game has no flat prior that fits, by
+#   (2.6).
 # - That the whole network behaves *as if* it inferred causes is another matter, and we showed it for a table of counts
 #   only.
 # - $\beta$ is a plaster. It repairs the sureness of naive Bayes, not its drawings; a model that knows strokes would

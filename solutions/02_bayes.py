@@ -91,7 +91,7 @@ def table(what, function, *arguments):
 # %% [markdown]
 # ## 02.1 · verify · 10 min · ●○○○○ · A posterior from counts
 #
-# *Chapter 02: [The mathematics](../chapters/02_bayes.ipynb#The-mathematics)*
+# *Chapter 02: [1 · An apprentice](../chapters/02_bayes.ipynb#1-·-An-apprentice)*
 #
 # Out of 1000 people who wrote to a theatre, 20 were poets and 980 were not. Of the 20 poets, 15 wrote in verse; of the
 # 980 others, 49 did. Write `posterior(prior, likelihood)`, equation (2.1).
@@ -199,7 +199,7 @@ for poets in (0.001, 0.02, 0.2):
 # %% [markdown]
 # ## 02.2 · verify · 15 min · ●●○○○ · Hundreds of factors
 #
-# *Chapter 02: [4 · Digits, read by a machine that can only draw](../chapters/02_bayes.ipynb#4-·-Digits,-read-by-a-machine-that-can-only-draw)*
+# *Chapter 02: [5 · Digits, read by a machine that can only draw](../chapters/02_bayes.ipynb#5-·-Digits,-read-by-a-machine-that-can-only-draw)*
 #
 # Naive Bayes multiplies 784 factors. Write `log_posterior(log_prior, log_likelihood)`, equation (2.2), so that nothing
 # is lost on the way: where the logarithm of a posterior is -800, the answer is -800.
@@ -342,7 +342,7 @@ print(f"the smallest log-posterior: {belief.min():.0f}, of a digit that is not q
 # %% [markdown]
 # ## 02.3 · modify · 15 min · ●●○○○ · What cannot be seen
 #
-# *Chapter 02: [4 · Digits, read by a machine that can only draw](../chapters/02_bayes.ipynb#4-·-Digits,-read-by-a-machine-that-can-only-draw)*
+# *Chapter 02: [5 · Digits, read by a machine that can only draw](../chapters/02_bayes.ipynb#5-·-Digits,-read-by-a-machine-that-can-only-draw)*
 #
 # A drop of coffee has fallen on the picture. Write `log_likelihood(theta, image, visible)`: the logarithm of the chance
 # of the *visible* pixels, for each digit, equation (2.9) without the factors that we do not know.
@@ -487,7 +487,7 @@ for part in (1.0, 0.3, 0.1, 0.03, 0.01):
 # %% [markdown]
 # ## 02.4 · modify · 15 min · ●●○○○ · The channel, the right way round
 #
-# *Chapter 02: [5 · The noisy channel](../chapters/02_bayes.ipynb#5-·-The-noisy-channel)*
+# *Chapter 02: [6 · The noisy channel](../chapters/02_bayes.ipynb#6-·-The-noisy-channel)*
 #
 # A typist copied some words many times; `pairs[w, s]` counts how often she was given word $w$ and typed $s$. Now she
 # types another book, in which the words are *not* as frequent as in the copying test. Write `correct(pairs, prior, s)`:
@@ -602,7 +602,7 @@ for prior in ([0.1, 0.8, 0.1], [0.5, 0.1, 0.4], [0.05, 0.05, 0.9]):
 # %% [markdown]
 # ## 02.5 · modify · 15 min · ●●○○○ · Turn a chain round
 #
-# *Chapter 02: [3 · Verse, from the last word to the first](../chapters/02_bayes.ipynb#3-·-Verse,-from-the-last-word-to-the-first)*
+# *Chapter 02: [4 · Your own rhymes, from the last word to the first](../chapters/02_bayes.ipynb#4-·-Your-own-rhymes,-from-the-last-word-to-the-first)*
 #
 # `table[a, b]` says how probable letter $b$ is after letter $a$, and `often[a]` how often $a$ occurs. Write
 # `turn(table, often)`: how probable letter $a$ is *before* letter $b$, equation (2.8) for order 1.
@@ -726,7 +726,7 @@ assert np.allclose(back[codec.encode("q")[0]], reverse.probabilities(codec.encod
 # %% [markdown]
 # ## 02.6 · investigate · 25 min · ●●●○○ · Where does the weight belong?
 #
-# *Chapter 02: [6 · A wish, pulled through noise](../chapters/02_bayes.ipynb#6-·-A-wish,-pulled-through-noise)*
+# *Chapter 02: [7 · A wish, pulled through noise](../chapters/02_bayes.ipynb#7-·-A-wish,-pulled-through-noise)*
 #
 # Prior: $x$ is Gaussian with mean 0 and variance 1. A thermometer says $y = 2$, with Gaussian noise of variance 1. Then
 # $\nabla \log p(x) = -x$, and $\nabla \log p(y \mid x) = 2 - x$.
@@ -844,7 +844,7 @@ for weight, (mean, variance) in found.items():
 # %% [markdown]
 # ## 02.7 · investigate · 25 min · ●●●○○ · What would attention have to believe?
 #
-# *Chapter 02: [2 · A row of attention is a posterior of what?](../chapters/02_bayes.ipynb#2-·-A-row-of-attention-is-a-posterior-of-what?)*
+# *Chapter 02: [3 · A row of attention is a posterior of what?](../chapters/02_bayes.ipynb#3-·-A-row-of-attention-is-a-posterior-of-what?)*
 #
 # By (2.6) a row of attention is the posterior of somebody who believed beforehand that some positions are more
 # probable. Write `implied_prior(keys)`: what he believed.
@@ -969,7 +969,7 @@ print(f"Gaussian keys: in {np.exp(-(p * np.log(p)).sum()):.0f} of 100 positions;
 # %% [markdown]
 # ## 02.8 · build · 45 min · ●●●●○ · A corrector, whole
 #
-# *Chapter 02: [5 · The noisy channel](../chapters/02_bayes.ipynb#5-·-The-noisy-channel)*
+# *Chapter 02: [6 · The noisy channel](../chapters/02_bayes.ipynb#6-·-The-noisy-channel)*
 #
 # A text nobody mistyped, a model of slips, and Bayes' formula: build a spelling corrector from nothing, in four steps.
 #
@@ -1435,7 +1435,7 @@ for typed in ("ded", "hsi", "king"):
 # %% [markdown]
 # ## 02.9 · debug · 20 min · ●●●○○ · Sure too soon
 #
-# *Chapter 02: [1 · A prompt needs no formula](../chapters/02_bayes.ipynb#1-·-A-prompt-needs-no-formula)*
+# *Chapter 02: [2 · A prompt needs no formula](../chapters/02_bayes.ipynb#2-·-A-prompt-needs-no-formula)*
 #
 # Somebody draws one of three coins and tosses it. `listener` hears one toss after the other and updates what it
 # believes: its posterior so far is its next prior. Its favourite is the right coin nearly as often as anybody's could
@@ -1589,7 +1589,7 @@ for n in (1, 2, 4, 8):
 # %% [markdown]
 # ## 02.10 · challenge · 60 min · ●●●●● · Mend more
 #
-# *Chapter 02: [5 · The noisy channel](../chapters/02_bayes.ipynb#5-·-The-noisy-channel)*
+# *Chapter 02: [6 · The noisy channel](../chapters/02_bayes.ipynb#6-·-The-noisy-channel)*
 #
 # Write `restore(typed)`: a sentence as it was typed, a list of words; return the words that were meant, as many. You
 # have what the chapter's machines had: 34 plays without a slip (`read`, a list of sentences; `single` and `double`

@@ -28,7 +28,7 @@ from tools.notebooks import (
 IGNORED = "nbval-ignore-output"
 OPENING = ["What you need", "What we will measure"]
 ENDING = ["Checkpoint", "Break it", "What we measured", "Limits", "Exercises", "References"]
-OLD_FORM = ("02", "03", "07")  # they keep the order of the first template until they are revised
+OLD_FORM = ("07",)  # they keep the order of the first template until they are revised
 OLD_HEADINGS = [*OPENING, "A toy by hand", "The mathematics", "The code", "The experiment", *ENDING]
 WITHOUT_SHEET = ("00",)  # the first flight asks for nothing to hand in
 KINDS = ("verify", "modify", "investigate", "build", "debug", "challenge")

@@ -18,6 +18,15 @@ OTHERS = {
         "data.shakespeare('test')[:30_000]",
         "'ab' * 100 + 'c' * 20",  # what is kept for measuring has a letter that the rest has not
     ],
+    "02": [
+        "['moon,', 'cheese.', 'soon,', 'please!']",
+        "['zzyzx', 'Q', ' a b c d e f g h i j k l m n o p q r s t u v w x y z']",  # letters that never stood together
+    ],
+    "03": [
+        "'ANNA:\\nGood morrow, Bob.\\n\\nBOB:\\nGood Anna, '",
+        "'T'",
+        "'BOTH:\\nWe ' + 'know, ' * 100",
+    ],
     "04": [
         "[[0.1 * i, (i % 7) ** 2] for i in range(40)]",  # in units of its own
         "np.random.default_rng(1).normal(50, 20, (300, 2))",

@@ -116,7 +116,7 @@ BROKEN = [
         "a path",
     ),
     (rules.keeps_the_old_form, edit("## The mathematics", "## Mathematics"), "The mathematics"),
-    (rules.keeps_the_old_form, edit("# 02 · ", "# "), "first cell"),
+    (rules.keeps_the_old_form, edit("# 07 · ", "# "), "first cell"),
     (rules.starts_and_closes, no_start, "course.start"),
     (rules.starts_and_closes, no_summary, "course.summary"),
     (rules.states_its_budget, edit("Measured: ", "Measured: 9"), "must say"),
@@ -144,7 +144,7 @@ BROKEN = [
     "rule, damage, says", BROKEN, ids=[f"{rule.__name__}-{i}" for i, (rule, _, _) in enumerate(BROKEN)]
 )
 def test_rule_objects_to_a_broken_copy(rule, damage, says):
-    path = ROOT / "chapters" / "02_bayes.py"
+    path = ROOT / "chapters" / "07_text.py"
     notebook = nbformat.read(path.with_suffix(".ipynb"), 4)
     assert rule(path, notebook) == []
     damage(notebook)
