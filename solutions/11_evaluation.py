@@ -740,7 +740,7 @@ MISCONCEPTIONS = {
     "too short": (lambda corpus: _walked(0, length=2)(corpus), "at least four words"),
     "one line": (lambda corpus: _walked(0)(corpus)[:1], "thirty lines"),
 }
-ALTERNATIVES = {"another walk": _walked(1), "long lines": _walked(2, length=8)}
+ALTERNATIVES = {"another walk": _walked(1), "long lines": _walked(6, length=8)}
 ### END HIDDEN TESTS
 
 
