@@ -113,6 +113,7 @@ for fault, attempt in faults.items():
 # gets alone.
 
 # %%
+model = model.float()  # its weights were saved in 16 bits, and the library computes in what was saved
 tokenizer.pad_token = tokenizer.eos_token
 pair = ["FOOL:\n", "KING:\nMy lords, the night is long, and we are few; yet shall we stand."]
 
@@ -139,17 +140,38 @@ for side, mask in product(("right", "left"), (False, True)):
 
 # %% [markdown]
 # Only one of the four is right. (With `generate`, padding on the right is wrong even with the mask, since the last
-# column is what is continued, and that is padding.) Here is the function that we shall use from now on:
+# column is what is continued, and that is padding.) Here is the function that we shall use from now on. It does one
+# thing more, for speed: what all prompts have in common at their beginning is read once, and its keys and values are
+# kept (chapter 03). Padding then stands between the common part and the rest, under the mask, where it hurts nobody.
 
 
 # %% tags=["mine"]
+from os.path import commonprefix
+
+
 def write(model, tokenizer, prompts: list[str], tokens: int, seed: int = course.seed(), **how) -> list[str]:
     """What the model adds to each prompt. how: for `generate`, such as do_sample, temperature, top_p."""
-    tokenizer.padding_side = "left"
-    batch = tokenizer(prompts, padding=True, return_tensors="pt").to(model.device)  # ids and attention mask
+    tokenizer.padding_side, texts = "left", tokenizer(prompts).input_ids
+    same = min(len(commonprefix(texts)), min(map(len, texts)) - 1)  # so many tokens are read once
+    begin = torch.tensor([texts[0][:same]] * len(texts), dtype=torch.long)
+    rest = tokenizer.pad({"input_ids": [text[same:] for text in texts]}, return_tensors="pt")
+    ids, mask = torch.cat([begin, rest.input_ids], 1), torch.cat([torch.ones_like(begin), rest.attention_mask], 1)
+    past = None
+    if same:
+        with torch.inference_mode():
+            past = model(begin[:1].to(model.device)).past_key_values
+        past.batch_repeat_interleave(len(texts))
     torch.manual_seed(seed)
-    out = model.generate(**batch, max_new_tokens=tokens, pad_token_id=tokenizer.pad_token_id, **how)
-    return tokenizer.batch_decode(out[:, batch.input_ids.size(1) :], skip_special_tokens=True)
+    how = dict(max_new_tokens=tokens, pad_token_id=tokenizer.pad_token_id, past_key_values=past) | how
+    out = model.generate(ids.to(model.device), attention_mask=mask.to(model.device), **how)
+    return tokenizer.batch_decode(out[:, ids.size(1) :], skip_special_tokens=True)
+
+
+# %%
+batch = tokenizer(pair, padding=True, return_tensors="pt")
+plainly = model.generate(**batch, max_new_tokens=9, pad_token_id=0)[0, batch.input_ids.size(1) :]
+alone = [write(model, tokenizer, [text], 9)[0] for text in pair]
+assert write(model, tokenizer, pair, 9) == alone and tokenizer.decode(plainly, skip_special_tokens=True) == alone[0]
 
 
 # %% tags=["nbval-ignore-output"]
@@ -276,7 +298,7 @@ assert beam(1)[0][0] == "A" and beam(2) == ("Bx", 0.4 * 0.9)
 #
 # Now the same on a real model. On the left the tokens after *My lords,* stand in order, the most probable first, at
 # three temperatures, and the cuts as lines. On the right thirty texts are drawn from the model, and each is a hair: how
-# its probability falls, token by token. *Where will greedy and the beams run?*
+# its probability falls, token by token. *Where will greedy and the beams run, and where a real play?*
 
 
 # %%
@@ -295,16 +317,16 @@ bold = {
     name: falling(model.generate(input_ids, do_sample=False, **how, **more), input_ids.size(1))[0]
     for name, how in bold.items()
 }
+begins = torch.tensor([tokenizer.encode(text)[:28] for text in poet if len(tokenizer.encode(text)) >= 28][:30])
+bold["a play, in the mean"] = falling(begins, 8).mean(0)  # thirty pieces that the model has not read
 with torch.inference_mode():
     scores = model(input_ids).logits[0, -1]
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
 for T, color in ((0.5, show.SKY), (1.0, show.INK), (1.5, show.SUNSET)):
-    axes[0].plot(range(1, len(scores) + 1), sample.temper(scores, T).sort(descending=True)[0].log2(), color=color)
-    axes[0].annotate(
-        f"T = {T}", (1.1, sample.temper(scores, T).max().log2()), (0, 4), textcoords="offset points", color=color
-    )
+    y = sample.temper(scores, T).sort(descending=True)[0].log2()
+    axes[0].plot(range(1, len(scores) + 1), y, color=color, label=f"T = {T}")
 p = sample.temper(scores, 1.0)
 cuts = {"top-k 50": sample.top_k(p, 50), "top-p 0.9": sample.nucleus(p, 0.9), "min-p 0.05": sample.min_p(p, 0.05)}
 for n, (name, left) in enumerate(cuts.items()):
@@ -312,19 +334,22 @@ for n, (name, left) in enumerate(cuts.items()):
 axes[0].set(xscale="log", xlabel="rank of the token", ylabel="log2 of its probability", ylim=(-20, 1))
 axes[0].legend(loc="lower left", fontsize=8)
 axes[1].plot(hairs.T, color=show.INK, lw=0.5, alpha=0.5)
-for (name, line), color in zip(bold.items(), (show.SUNSET, show.SKY), strict=True):
-    axes[1].plot(line, color=color, lw=2.5, label=name)
+for (name, line), color, style in zip(bold.items(), (show.SUNSET, show.SKY, show.DUSK), ("-", "-", "--"), strict=True):
+    axes[1].plot(line, color=color, ls=style, lw=2.5, label=name)
 axes[1].set(xlabel="tokens", ylabel="log2 of the text's probability")
 axes[1].legend()
 show.figure(
     fig,
     alt="Left: the sorted probabilities fall; heat flattens them. Right: drawn texts fall far below greedy and beams.",
 )
-assert bold["5 beams"][-1] >= bold["greedy"][-1] - 1e-3 and bold["greedy"][-1] > hairs[:, -1].max()
+ends = {name: line[-1] for name, line in bold.items()}
+assert ends["5 beams"] >= ends["greedy"] - 1e-3 and ends["greedy"] > np.median(hairs[:, -1]) + 20
+assert hairs[:, -1].min() < ends["a play, in the mean"] < hairs[:, -1].max()
 
 # %% [markdown]
-# Both bold lines run high above the hairs: no draw comes near them, and yet real texts lie among the hairs. The most
-# probable text is a text that nobody would write.
+# Greedy and the beams run high above the hairs: a text a million times as probable as those that are drawn. And the
+# play, which a poet wrote and the model has never read, runs in the midst of the *hairs*. The most probable text is one
+# that nobody would write; what people write is, to a model, improbable at the same rate as what the model draws.
 #
 # ## 3 · Right, or various
 #
@@ -339,9 +364,10 @@ talker = AutoModelForCausalLM.from_pretrained(folder, dtype=machine.precision(de
 words = AutoTokenizer.from_pretrained(folder)
 
 
-def ask(question: str, system: str = "You are a helpful assistant.") -> str:
-    """The text that stands before the answer. Without a system message the template adds a longer one of its own."""
-    roles = [{"role": "system", "content": system}, {"role": "user", "content": question}]
+def ask(*said: str, system: str = "You are a helpful assistant.") -> str:
+    """The text before the answer. said: by turns, the user first. With no system message the template adds its own."""
+    roles = [{"role": "system", "content": system}]
+    roles += [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(said)]
     return words.apply_chat_template(roles, tokenize=False, add_generation_prompt=True)
 
 
@@ -379,74 +405,131 @@ assert right(answers) > 0.6 > 0.2 > right(untold)
 # not know that it is its turn, and says next to nothing; with them it answers. A model that was trained on
 # conversations is used outside of its data when it is used without its template, and no error says so.
 #
-# Which drawing is best? It depends on what one wants, so we measure two things with each setting: how many capitals are
-# right, and how different eight openings of one story are. **Variety** is the share of different ones among all pairs
-# of neighbouring words in the eight (Li et al. 2016).
-#
-# *Predict 5.* Where in the plane of the two will greedy stand? Where a temperature of 1.5? Is there a setting in the
-# upper right corner?
+# Which drawing is best? It depends on what one wants, so we look at two wishes at once: the *right* capital, and a story
+# that can go on in *many* ways. Both can be calculated, without drawing at all. After *The capital of France is* the
+# model gives a probability to each next token, a setting changes it, and what *Paris* then has is the chance to be
+# right. And in the middle of a story the entropy $H$ of the next token, in bits, says how open it is: as open as a
+# choice among $2^H$ equally probable tokens, their **effective number**. For both we need the logits before each token
+# of an answer.
+
 
 # %%
-story = [ask("Tell me a story about a duck and the sunset.")] * 8
+@torch.inference_mode()
+def before_each(prompt: str, answer: str) -> tuple[Tensor, Tensor]:
+    """For an answer of N tokens: the logits (N, V) from which each is drawn, and the tokens (N,)."""
+    ids, begin = words(prompt + answer, return_tensors="pt").input_ids, len(words(prompt).input_ids)
+    return talker(ids.to(device)).logits[0, begin - 1 : -1].float().cpu(), ids[0, begin:]
 
 
-def variety(texts: list[str]) -> float:
-    """Different pairs of neighbouring words, of all pairs."""
-    pairs = [pair for text in texts for pair in zip(text.split(), text.split()[1:])]
-    return len(set(pairs)) / len(pairs)
+fact, city = zip(*(before_each(ask(f"What is the capital of {c}?") + f"The capital of {c} is", " " + CAPITALS[c])
+                   for c in CAPITALS))  # fmt: skip
+story = [ask("Tell me a story about a duck and the sunset.")] * 6
+openings = write(talker, words, story, 20, **free)
+middle = torch.cat([before_each(prompt, text)[0] for prompt, text in zip(story, openings)])[::2]  # every second place
 
 
-settings = {
-    "greedy": dict(do_sample=False),
-    "2 beams": dict(do_sample=False, num_beams=2),
-    "greedy, repetition 1.5": dict(do_sample=False, repetition_penalty=1.5),
-    "T = 0.6": free | dict(temperature=0.6),
-    "T = 1": free,
-    "T = 1.5": free | dict(temperature=1.5),
-    "top-p 0.8": free | dict(top_p=0.8),
-    "T = 1.5, min-p 0.2": free | dict(temperature=1.5, min_p=0.2),
-}
+def choices(p: Tensor) -> float:
+    """2^H, H the mean entropy of the rows, in bits."""
+    return (2 ** -(p * p.clamp(min=1e-30).log2()).sum(-1).mean()).item()
+
+
+def chance(way) -> float:
+    """Of the right capital, all its tokens, in the mean of the countries."""
+    parts = way(torch.cat(fact)).gather(1, torch.cat(city)[:, None])[:, 0].split(list(map(len, city)))
+    return torch.stack([part.prod() for part in parts]).mean().item()
+
+
+# %% [markdown]
+# *Predict 5.* We turn one knob at a time: temperature alone, top-k, top-p, min-p, and min-p after a temperature of 1.5,
+# as it is recommended. Each gives a line in the plane of the two. Which line runs highest, right *and* open?
 
 # %% tags=["nbval-ignore-output"]
-plane = {}
-for name, how in settings.items():
-    times = len(story) if how["do_sample"] else 1  # without chance all eight are the same
-    texts = write(talker, words, asked + story[:times], 8, **how)  # together: one step for all of them
-    said, told = texts[: len(asked)], texts[len(asked) :] * (len(story) // times)
-    plane[name] = (variety(told), right(said))
-    print(f"{name:<24} variety {plane[name][0]:.2f}   right {plane[name][1]:.0%}   {told[0][:60]!r}")
+p_of = lambda a, T=1.0: sample.temper(a, T)
+knobs = {
+    "temperature": [lambda a, T=T: p_of(a, T) for T in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5)],
+    "top-k": [lambda a, k=k: sample.top_k(p_of(a), k) for k in (1, 2, 4, 10, 40)],
+    "top-p": [lambda a, P=P: sample.nucleus(p_of(a), P) for P in (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)],
+    "min-p": [lambda a, m=m: sample.min_p(p_of(a), m) for m in (0.5, 0.2, 0.1, 0.05, 0.01)],
+    "T = 1.5, min-p": [lambda a, m=m: sample.min_p(p_of(a, 1.5), m) for m in (0.5, 0.3, 0.2, 0.1, 0.05)],
+}
+plane = {knob: np.array([(choices(way(middle)), chance(way)) for way in ways]) for knob, ways in knobs.items()}
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 4))
-for name, (x, y) in plane.items():
-    ax.plot(x, y, "o", color=show.SUNSET if settings[name]["do_sample"] else show.SKY)
-    side, *shift = {"T = 0.6": ("right", -7, -4), "top-p 0.8": ("left", 5, -14)}.get(name, ("left", 5, 4))
-    ax.annotate(name, (x, y), shift, textcoords="offset points", fontsize=9, ha=side)  # three lie close together
-ax.set(xlabel="variety of eight stories", ylabel="capitals that are right", xlim=(0, 1.2), ylim=(0, 1))
-alt = "Greedy and beams: right and all alike. High temperature: various and wrong. The others lie on a line between."
-show.figure(fig, alt=alt)
+for (knob, line), color, mark in zip(plane.items(), (show.SUNSET, *[show.SKY] * 2, *[show.DUSK] * 2), "oxs^v"):
+    ax.plot(*line.T, mark + "-", color=color, label=knob, lw=2.5 if knob == "temperature" else 1, ms=5)
+for T, i in {"T = 0.5": 4, "T = 1": 9, "T = 1.5": 11}.items():
+    ax.annotate(T, plane["temperature"][i], (6, 4), textcoords="offset points", color=show.SUNSET)
+ax.set(xscale="log", xlabel="effective number of next tokens in a story", ylabel="chance of the right capital")
+ax.legend(loc="lower left")
+show.figure(fig, alt="All lines fall from upper left to lower right. The line of the temperature is the highest.")
 
 # %%
-X, Y = ({name: point[i] for name, point in plane.items()} for i in (0, 1))
-assert X["greedy"] < 0.2 < X["T = 0.6"] < X["T = 1"] < X["T = 1.5"]
-assert Y["greedy"] > Y["T = 1"] + 0.1 and Y["T = 0.6"] > Y["T = 1.5"] + 0.1 and Y["T = 1"] >= Y["T = 1.5"]
-assert Y["T = 1.5, min-p 0.2"] > Y["T = 1.5"] and Y["2 beams"] >= Y["greedy"] >= Y["greedy, repetition 1.5"]
-drawing = [name for name, how in settings.items() if how["do_sample"]]
-assert np.corrcoef([X[name] for name in drawing], [Y[name] for name in drawing])[0, 1] < -0.5  # near one line
+x, y = plane["temperature"].T
+assert y[0] > 0.8 > y[9] + 0.05 > y[-1] + 0.2 and x[0] < 1.2 < 4 < x[9] < x[-1]
+above = {knob: (line[:, 1] - np.interp(line[:, 0], x, y)).max() for knob, line in plane.items()}
+below = {knob: (line[:, 1] - np.interp(line[:, 0], x, y)).min() for knob, line in plane.items()}
+assert max(above.values()) < 0.03 and max(below["top-k"], below["T = 1.5, min-p"]) < -0.03
 
 # %% [markdown]
-# *Answer 5.* There is no point in the upper right corner. (Who leaves nothing to chance tells one story eight times, so
-# that no more than one in eight of its pairs of words is new.) Variety is bought with errors, and all that draw lie
-# near *one* line: to be a little colder is as good a bargain here as any cut. What a cut saves us from is the far end.
-# A temperature of 1.5 alone is noise; with min-p it is as sensible as an uncut temperature of 1. The tail of the
-# distribution is what is wrong with heat: thousands of tokens, each improbable, are together probable enough to be
-# drawn once in a few words, and after one such word the model continues *that*.
+# *Answer 5.* The plain one. All lines fall: what makes a story more open makes the capital less sure. And no cut lies
+# above the line of the temperature; top-k, and min-p at a high temperature, lie clearly below it. To be a little colder
+# is as good a bargain as any cut that was ever named. (Left above stands greedy. It is right nine times in ten here,
+# more often than in answer 4, since we began its sentence for it.)
 #
-# Two settings in blue are sold as cures. Beams find more probable texts, and here also more right answers; they are as
-# uniform as greedy. The **repetition penalty** (Keskar et al. 2019) divides the logits of tokens already written. It is
-# blind: the question is written too, so the very name that an answer needs is punished with the rest.
+# ### ◇ Why no cut lies above the line
 #
-# So: one right answer exists, draw cold; many good answers exist, draw hot and cut. It is not a matter of taste.
+# It could not be otherwise, if *right* meant *probable*. Let $p_T$ be (7.1) at a temperature $T$, and $q$ anything that
+# is as open, $H(q) = H(p_T)$. Then the mean of $\log p$ is not higher under $q$ than under $p_T$. For $D_{\mathrm{KL}}(q
+# \,\|\, p_T) \ge 0$ (chapter 01), and by (7.1) $\log p_T = \tfrac{1}{T} \log p$ and a constant; so
+# $-H(q) - \tfrac{1}{T}\, \mathbb{E}_q \log p + \text{const} \ge 0$, with equality at $q = p_T$. At one entropy, the
+# temperature is the best that can be had.
+
+# %%
+p = middle[:1].softmax(-1)[0].double()
+for q in (sample.top_k(p, 5), sample.nucleus(p, 0.8), sample.min_p(p, 0.1)):
+    low, high = 0.05, 1.0
+    for _ in range(50):  # at which temperature is p as open as q?
+        T = (low + high) / 2
+        low, high = (T, high) if choices(sample.temper(p.log(), T)[None]) < choices(q[None]) else (low, T)
+    tempered = sample.temper(p.log(), T)
+    likely = [(way * p.log2()).sum().item() for way in (q, tempered)]
+    print(f"as open as T = {T:.2f}; mean log2 p: cut {likely[0]:.2f}, tempered {likely[1]:.2f}")
+    assert likely[0] <= likely[1]
+
+# %% [markdown]
+# What a cut is good for stands outside of this theorem: it takes $p$ at its word. The tail of a model is the part that
+# it has seen least, thousands of tokens, each improbable, together probable enough to come once in a few words, and
+# after one such word the model continues *that*. Here is one hot opening, and a setting that is sold as a cure.
+
+# %% tags=["nbval-ignore-output"]
+print("T = 1.5:", *write(talker, words, story[:1], 20, **free | dict(temperature=1.5)))
+punished = write(talker, words, asked, 8, do_sample=False, repetition_penalty=1.5)
+print(f"\ncapitals, greedy: {right(answers):.0%} right; with a repetition penalty of 1.5: {right(punished):.0%}")
+print(*punished[:4], sep="\n")
+
+# %%
+assert right(punished) < right(answers) - 0.1
+
+# %% [markdown]
+# The **repetition penalty** (Keskar et al. 2019) divides the logits of tokens already written. It is blind: the
+# question is written too, so the very name that an answer needs is punished with the rest.
+#
+# So: where one answer is right, draw cold; where many are good, draw warm. Here are two whole stories, warm, up to the
+# last full stop of each. They are the first two.
+
+# %% tags=["nbval-ignore-output"]
+two_stories = write(talker, words, story[:2], 64, do_sample=True, temperature=0.7, top_k=0)
+two_stories = [text[: text.rfind(".") + 1] for text in two_stories]
+print("\n\n".join(two_stories))
+
+# %%
+assert all(len(text.split()) > 20 for text in two_stories)
+
+# %% [markdown]
+# They hold together for a sentence, and hardly for two. The words are those of a thousand tales at sunset (golden,
+# majestic, serene), and now and then comes one that no duck has deserved. Nothing *happens*: what the model has learnt
+# is how stories sound.
 
 # %% [markdown]
 # ### ◇ What no setting repairs
@@ -455,12 +538,9 @@ assert np.corrcoef([X[name] for name in drawing], [Y[name] for name in drawing])
 # The baseline is to say 7 each time, the most frequent sum.
 
 # %% tags=["nbval-ignore-output"]
-shots = [("user", "What is 6 plus 1?"), ("assistant", "7"), ("user", "What is 2 plus 7?"), ("assistant", "9")]
-shots += [("user", "What is 1 plus 4?"), ("assistant", "5"), ("user", "What is {} plus {}?")]
+shots = ["What is 6 plus 1?", "7", "What is 2 plus 7?", "9", "What is 1 plus 4?", "5"]
 pairs = list(product(range(2, 6), repeat=2))
-chats = [[{"role": role, "content": text.format(*pair)} for role, text in shots] for pair in pairs]
-prompts = [words.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
-replies = write(talker, words, prompts, 5, do_sample=False)
+replies = write(talker, words, [ask(*shots, f"What is {a} plus {b}?") for a, b in pairs], 5, do_sample=False)
 print("  ".join(f"{a} + {b} = {reply}" for (a, b), reply in zip(pairs[::5], replies[::5])))
 added = np.mean([reply.strip(" .") == str(sum(pair)) for pair, reply in zip(pairs, replies)])
 print(f"right: {added:.0%}; always 7: {4 / 16:.0%}")
@@ -517,25 +597,29 @@ from functools import cache
 
 import regex
 
-FORM = r'\{"country": "[A-Z][A-Za-z ]{2,20}", "capital": "[A-Z][A-Za-z ]{2,20}", "continent": "[A-Z][A-Za-z ]{2,15}"\}'
+FORM = r'\{"country": "[A-Z][A-Za-z ]+", "capital": "[A-Z][A-Za-z ]+", "continent": "[A-Z][A-Za-z ]+"\}'
 GRAMMAR, END = regex.compile(FORM), words.eos_token_id
 pieces = [words.decode([i]) for i in range(len(words))]
-spellable = [i for i, piece in enumerate(pieces) if regex.fullmatch(r'[A-Za-z {}":,]+', piece)]
+pieces_by_first = {}
+for i, piece in enumerate(pieces):
+    if regex.fullmatch(r'[A-Za-z {}":,]+', piece):
+        pieces_by_first.setdefault(piece[0], []).append(i)
 
 
 @cache
 def allowed(shape: str) -> Tensor:
     """Which of all tokens may follow a text of this shape, (V,)."""
+    first = {c for c in pieces_by_first if GRAMMAR.fullmatch(shape + c, partial=True)}
     fits = torch.zeros(len(pieces), dtype=torch.bool)
-    for token in spellable:
+    for token in (i for c in first for i in pieces_by_first[c]):
         fits[token] = GRAMMAR.fullmatch(shape + pieces[token], partial=True) is not None
     fits[END] = GRAMMAR.fullmatch(shape) is not None
     return fits
 
 
 def shape(text: str) -> str:
-    """Which letters a value has makes no difference to the grammar: Oslo is Aaaa."""
-    return regex.sub(r'(?<=": ")[A-Z][A-Za-z ]*', lambda value: "A" + "a" * (len(value[0]) - 1), text)
+    """What makes a difference to the grammar: all values are alike, Oslo is Aa."""
+    return regex.sub(r'(?<=": ")[A-Z][A-Za-z ]*', lambda value: "Aa"[: len(value[0])], text)
 
 
 oslo = '{"country": "Norway", "capital": "Oslo", "continent": "Europe"}'
@@ -568,28 +652,20 @@ class Grammar(LogitsProcessor):
 # %%
 import json
 
-
-def described(country: str) -> list[dict]:
-    return [{"role": "user", "content": f"Describe {country} as JSON with the keys country, capital and continent."}]
-
-
-def shown(country: str) -> list[dict]:
-    kenya = '{"country": "Kenya", "capital": "Nairobi", "continent": "Africa"}'
-    said = [("user", "Kenya as JSON, please."), ("assistant", kenya), ("user", f"{country} as JSON, please.")]
-    return [{"role": role, "content": content} for role, content in said]
+KENYA = '{"country": "Kenya", "capital": "Nairobi", "continent": "Africa"}'
+wishes = {
+    "described": [ask(f"Describe {c} as JSON with the keys country, capital and continent.") for c in CAPITALS],
+    "shown": [ask("Kenya as JSON, please.", KENYA, f"{c} as JSON, please.") for c in CAPITALS],
+}
 
 
-def judged(texts: list[str]) -> tuple[float, float, float]:
-    """Shares of 24: a program can read it, fences or talk around it taken off; and its capital is right; or is named."""
-    found = []
-    for text, city in zip(texts, CAPITALS.values(), strict=True):
-        try:
-            record = json.loads(regex.search(r"\{.*?\}", text, regex.DOTALL)[0])
-            readable = {"country", "capital", "continent"} <= set(record)
-        except (TypeError, ValueError):
-            record, readable = {}, False
-        found.append((readable, readable and record["capital"] == city, city in text))
-    return tuple(np.mean(found, axis=0))
+def judged(text: str, city: str) -> tuple[bool, bool]:
+    """Can a program read it, fences and talk around it taken off? Does it name the capital, in a record or outside?"""
+    try:
+        record = json.loads(regex.search(r"\{.*?\}", text, regex.DOTALL)[0])
+    except (TypeError, ValueError):  # no braces; not JSON
+        record = {}
+    return {"country", "capital", "continent"} <= set(record), city in text
 
 
 # %% [markdown]
@@ -598,24 +674,31 @@ def judged(texts: list[str]) -> tuple[float, float, float]:
 
 # %% tags=["nbval-ignore-output"]
 records, walls = {}, {}
-for wish in (described, shown):
-    chats = [words.apply_chat_template(wish(c), tokenize=False, add_generation_prompt=True) for c in CAPITALS]
-    records[wish.__name__, "free"] = write(talker, words, chats, 60 if wish is described else 30, do_sample=False)
-    grammar = Grammar(words(chats, padding=True, return_tensors="pt").input_ids.size(1), len(chats))
-    records[wish.__name__, "grammar"] = write(talker, words, chats, 40, do_sample=False, logits_processor=[grammar])
-    walls[wish.__name__] = grammar.walls.numpy()
+for wish, prompts in wishes.items():
+    begin = words(prompts, padding=True, return_tensors="pt").input_ids.size(1)
+    grammar = Grammar(begin, len(prompts))
+    records[wish, "free"] = write(talker, words, prompts, 60 if wish == "described" else 30, do_sample=False)
+    records[wish, "grammar"] = write(talker, words, prompts, 40, do_sample=False, logits_processor=[grammar])
+    walls[wish] = grammar.walls.numpy()
 
 # %% tags=["nbval-ignore-output"]
-found = {way: judged(texts) for way, texts in records.items()}
-print("prompt     way       readable   right in it   right or named")
-for (prompt, way), (readable, true, named) in found.items():
-    print(f"{prompt:<10} {way:<8} {readable:9.0%} {true:13.0%} {named:16.0%}   {records[prompt, way][3][:50]!r}")
-for prompt, bits_ in walls.items():
-    print(f"walls, {prompt}: {np.mean(bits_):.1f} bits a record")
+found = {way: np.array(list(map(judged, texts, CAPITALS.values()))) for way, texts in records.items()}
+for (wish, way), shares in found.items():
+    print(f"{wish}, {way}: {shares[:, 0].mean():.0%} can be read, {shares[:, 1].mean():.0%} name the capital")
+    print(*(f"    {text!r}" for text in records[wish, way][:3]), sep="\n")
+print("walls, bits a record:", {wish: thick.mean().round(1).item() for wish, thick in walls.items()})
+told = np.array([city in answer for city, answer in zip(CAPITALS.values(), answers)])
+in_record = found["shown", "grammar"][:, 1]
+print("right in a sentence and wrong in the record:", *np.array([*CAPITALS])[told & ~in_record])
+print("the other way round:", *np.array([*CAPITALS])[in_record & ~told])
 
 # %%
-assert found["described", "grammar"][0] == found["shown", "grammar"][0] == 1
-assert found["shown", "free"][0] > 0.9
+readable, named = ({way: shares[:, i].mean() for way, shares in found.items()} for i in (0, 1))
+assert readable["described", "grammar"] == readable["shown", "grammar"] == 1
+assert readable["described", "free"] < 0.7 and readable["shown", "free"] > 0.9
+for wish in wishes:
+    assert abs(named[wish, "free"] - named[wish, "grammar"]) < 0.15  # three of 24
+assert min(named["shown", way] - named["described", way] for way in ("free", "grammar")) > 0.15
 assert walls["described"].mean() > 5 * walls["shown"].mean()
 course.expect("07.walls_described", walls["described"].mean(), baseline=walls["shown"].mean())
 
@@ -640,8 +723,8 @@ V = len(codec.vocab)
 clean = lambda text: "".join(c for c in text if c in codec.vocab)
 purist = ngram.fit_kneser_ney([codec.encode(play)], V, 5)
 plain_wish = "A king speaks to his soldiers on the night before a battle. Write what he says."
-warm = dict(do_sample=True, temperature=0.8, top_k=0, top_p=0.95)
-plain = write(talker, words, [ask(plain_wish)] * 32, 24, **warm)
+warm = dict(do_sample=True, temperature=0.8, top_k=0, min_p=0.05)
+plain = write(talker, words, [ask(plain_wish)] * 28, 24, **warm)
 bits = lambda chain, text: -chain.log_prob(codec.encode("\n" * chain.order + clean(text))).mean() / log(2)
 test = data.shakespeare("test")
 verse = [test[i : i + 200] for i in range(0, 25_000, 500)]  # fifty pieces of unread plays
@@ -664,7 +747,7 @@ assert abs(to_purist["machine"] - to_purist["poet"]) < 0.3
 # one on as much text by the assistant, and take the difference, a posterior log odds for each letter.
 
 # %%
-lesson, unseen = plain[:20], plain[20:]
+lesson, unseen = plain[:18], plain[18:]
 modern = clean("\n".join(lesson))
 old_text = data.shakespeare("validation")[: len(modern)]
 two = [ngram.fit_kneser_ney([codec.encode(text)], V, 3) for text in (old_text, modern)]
@@ -708,7 +791,7 @@ for n in (2, 16, 64):
 
 # %% tags=["nbval-ignore-output"]
 styled_wish = plain_wish + " Write it in the style of William Shakespeare, in verse."
-styled = write(talker, words, [ask(styled_wish)] * 16, 24, seed=course.seed() + 1, **warm)
+styled = write(talker, words, [ask(styled_wish)] * 16, 28, seed=course.seed() + 1, **warm)
 scores = np.sort([reward(text) for text in styled])
 N = len(scores)
 picks = [1, 2, 4, 8, 16]
@@ -774,7 +857,7 @@ from peft import LoraConfig, get_peft_model
 
 lora = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
 T = 64
-to_learn = torch.tensor(words.encode(play[:1_500_000]))
+to_learn = torch.tensor(words.encode(play[:300_000]))
 exam = torch.tensor(words.encode(test[:2_000]))
 exam = exam[: len(exam) // (T + 1) * (T + 1)].view(-1, T + 1)
 
@@ -785,7 +868,7 @@ def next_token_loss(model, ids: Tensor) -> Tensor:
 
 
 def loss(model, step: int, generator: torch.Generator) -> Tensor:
-    at = torch.randint(len(to_learn) - T, (3, 1), generator=generator) + torch.arange(T + 1)
+    at = torch.randint(len(to_learn) - T, (2, 1), generator=generator) + torch.arange(T + 1)
     return next_token_loss(model, to_learn[at].to(device))
 
 
@@ -795,7 +878,7 @@ def exam_bits(model) -> float:
     return next_token_loss(model, exam.to(device)).item() * exam[:, 1:].numel() / letters / log(2)
 
 
-before = {"play": exam_bits(talker), "capitals": right(answers), "reward": np.mean([reward(text) for text in unseen])}
+before = {"play": exam_bits(talker), "capitals": right(answers), "reward": np.mean([reward(text) for text in styled])}
 
 # %% [markdown]
 # *Predict 10.* Ten steps on plays. What becomes of an unread play, of the capitals, and of the voice?
@@ -817,7 +900,7 @@ recipe = Recipe(steps=10, lr=3e-3, warmup=0.1, fast=True, seed=course.seed())
 history = train(tuned, loss, recipe)
 
 # %% tags=["nbval-ignore-output"]
-spoken = write(tuned, words, [ask(plain_wish)] * 12, 20, **warm)  # not asked for any style
+spoken = write(tuned, words, [ask(styled_wish)] * 16, 28, seed=course.seed() + 1, **warm)  # as in section 5
 after = {
     "play": exam_bits(tuned),
     "capitals": right(write(tuned, words, asked, 8, do_sample=False)),
@@ -825,7 +908,7 @@ after = {
 }
 for what in before:
     print(f"{what:<10} before {before[what]:6.2f}   after {after[what]:6.2f}")
-print("\nfirst draw:", spoken[0])
+print("\nfirst draw: ", spoken[0], "\n\nbest of 16: ", max(spoken, key=reward))
 
 # %%
 course.expect("07.lora_bits", after["play"], baseline=before["play"])
@@ -848,8 +931,8 @@ with torch.inference_mode():
 # surprising. The voice follows more slowly: to the judge the answers to our *plain* question are a little more
 # Shakespeare's, and to the ear the first draw might still be the assistant's. And what did it forget (question 3)? Not
 # the capitals; about as many of them are right as before.
-#
-#
+
+# %% [markdown]
 # ## 7 · Your own question, and a line to rhyme
 #
 # *Do rules of sound need a rule?* Everything so far works in every language, and Chinese has a form that suits our
@@ -858,25 +941,28 @@ with torch.inference_mode():
 # thousand quatrains from Tang and Song (`make checkpoints ARGS=verse`), is shipped. Its prompt is a line break, and so
 # is its end. It writes as it goes:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["mine"]
+from aigc.codecs.text import CharCodec
 from aigc.evaluate.verse import alternates, level, rhyme, rhymes
 from aigc.models import gpt
 
 poet_model, characters = released.load("verse")
 brush = CharCodec(characters)
 BREAK = brush.encode("\n")[0]
+
+# %% tags=["nbval-ignore-output"]
 dice = torch.Generator().manual_seed(course.seed())
 
 
-def quatrains(n: int, keep=None, temperature: float = 1.0) -> list[str]:
+def quatrains(n: int, temperature: float = 1.0) -> list[str]:
     """n texts of 20 characters, unselected."""
     start = torch.full((n, 1), BREAK)
-    drawn = sample.tokens(poet_model, start, 20, temperature, generator=dice, keep=keep)
+    drawn = sample.tokens(poet_model, start, 20, temperature, generator=dice)
     return [brush.decode(row) for row in torch.stack(list(drawn), dim=1)]
 
 
-lines = lambda text: "\n".join(text[i : i + 5] + "，。"[i // 5 % 2] for i in range(0, 20, 5))
-written = show.stream(lines(text) + "\n\n" for text in quatrains(2, temperature=0.8))
+by_fives = lambda text: "\n".join(text[i : i + 5] + "，。"[i // 5 % 2] for i in range(0, 20, 5))
+written = show.stream(by_fives(text) + "\n\n" for text in quatrains(2, temperature=0.8))
 
 # %% [markdown]
 # The words are those of the genre, and most lines hold together; from line to line the sense wanders. We measure rhyme
@@ -892,11 +978,9 @@ print("Li Bai, Wang Zhihuan, Meng Haoran, Liu Zongyuan rhyme:", [rhymes(poem) fo
 made = [text for text in quatrains(300) if "\n" not in text]
 ends = [text[9] for text in made] + [text[19] for text in made]
 luck = np.mean([a != b and rhyme(a) == rhyme(b) for a, b in zip(ends, np.roll(ends, 1))])
-print(f"of 300 drawn texts, {len(made)} have 20 characters")
 rhymed, toned = np.mean([rhymes(text) for text in made]), np.mean([alternates(text) for text in made])
-print(
-    f"lines 2 and 4 rhyme in {rhymed:.0%} of them, by luck in {luck:.0%}; tones alternate in {toned:.0%} of the lines"
-)
+print(f"of 300 drawn texts, {len(made)} have 20 characters")
+print(f"lines 2 and 4 rhyme in {rhymed:.0%}, by luck in {luck:.0%}; tones alternate in {toned:.0%} of the lines")
 assert luck < rhymed < 0.4 and toned > 0.65
 print((released.FOLDER / "verse.md").read_text(encoding="utf-8").split("**Held out**: ")[1].split("\n")[0])
 
@@ -904,77 +988,106 @@ print((released.FOLDER / "verse.md").read_text(encoding="utf-8").split("**Held o
 # *Answer 11.* A surprise. The model has never heard a sound, only characters, and the second and the fourth tone of a
 # line differ nearly as often as the poets' do. What is close by can be learnt from company: which characters stand two
 # places apart in fifty thousand poems tells their tones. Rhyme it has hardly learnt: ten places lie between, and of the
-# sounds there are not two kinds but dozens. So lend it our ears. A rule of verse is a constraint: this character must
-# have a level tone, the last one must rhyme. The pattern below is one of the classical ones.
+# sounds there are not two kinds but dozens. So lend it our ears. A rule of verse is a constraint, as the grammar was:
+# this character must have a level tone, that one must rhyme with the end of line 2.
 
-# %%
-LEVEL = torch.tensor([c != "\n" and level(c) for c in characters])
-REAL = torch.tensor([c != "\n" for c in characters])
-ROWS = {c: rhyme(c) for c in characters if c != "\n"}
-PATTERN = "仄仄平平仄" "平平仄仄平" "平平平仄仄" "仄仄仄平平"  # fmt: skip
+
+# %% tags=["mine"]
+SOUND = {c: (rhyme(c), level(c)) for c in characters if c != "\n"}
+FITS = {sign: torch.tensor([c in SOUND and SOUND[c][1] == (sign == "平") for c in characters]) for sign in "平仄"}
+FITS["・"] = FITS["平"] | FITS["仄"]  # any character
+
+
+def rhyming(text: str, home: int) -> Tensor:
+    """Which characters rhyme with the one at this place, and are no line's end yet? (V,)"""
+    return torch.tensor([SOUND.get(c) == SOUND[text[home]] and c not in text[4::5] for c in characters])
 
 
 class Rules:
-    """For `keep` of sample.tokens: tones by the pattern, line 4 rhyming with line 2. Adds up the walls, in bits."""
+    """For `keep` of sample.tokens: what each place of a line asks, 平, 仄, 韵 (a rhyme) or ・. walls: (B,), in bits."""
 
-    def __init__(self, n: int):
-        self.place, self.second, self.walls = 0, [None] * n, torch.zeros(n)
+    def __init__(self, line: str, texts: list[str], home: int):
+        self.line, self.texts, self.home, self.walls = iter(line), texts, home, torch.zeros(len(texts))
 
     def __call__(self, p: Tensor) -> Tensor:
-        good = (REAL & (LEVEL == (PATTERN[self.place] == "平"))).repeat(len(p), 1)
-        if self.place == 19:
-            good &= torch.tensor([[ROWS.get(c) == ROWS[s] and c != s for c in characters] for s in self.second])
-        allowed = p * good
+        sign = next(self.line)
+        allowed = p * (torch.stack([rhyming(t, self.home) for t in self.texts]) if sign == "韵" else FITS[sign])
         self.walls -= allowed.sum(-1).log2()
-        self.place += 1
         return allowed / allowed.sum(-1, keepdim=True)
 
 
 # %% [markdown]
-# `keep` sees probabilities, not what was drawn; so we draw line by line, and tell the rules the second line's end.
+# `keep` sees probabilities, not what was drawn; so we draw line by line, and tell the rules what stands there already.
 
 
-# %%
-def by_rule(n: int) -> tuple[list[str], Tensor]:
-    rules, ids = Rules(n), torch.full((n, 1), BREAK)
-    for length in (10, 10):
-        drawn = torch.stack(list(sample.tokens(poet_model, ids, length, generator=dice, keep=rules)), dim=1)
-        ids = torch.cat([ids, drawn], dim=1)
-        rules.second = [brush.decode([row[-1]]) for row in drawn]
-    return [brush.decode(row[1:]) for row in ids], rules.walls
+# %% tags=["mine"]
+def verses(texts: list[str], form: list[str], home: int, temperature: float = 1.0) -> tuple[list[str], Tensor]:
+    """Each text with a line more for each of the form's, rhyming with place home; and the walls of the rules, (B,)."""
+    chance, walls = torch.Generator().manual_seed(course.seed()), torch.zeros(len(texts))
+    for line in form:
+        ids, rules = torch.tensor([brush.encode("\n" + text) for text in texts]), Rules(line, texts, home)
+        drawn = sample.tokens(poet_model, ids, 5, temperature, generator=chance, keep=rules)
+        texts = [text + brush.decode(row) for text, row in zip(texts, torch.stack(list(drawn), dim=1))]
+        walls += rules.walls
+    return texts, walls
 
 
 @torch.inference_mode()
-def surprise(texts: list[str]) -> float:
-    ids = torch.tensor([brush.encode("\n" + text) for text in texts])
-    return gpt.loss(poet_model, ids).item() / log(2)
+def surprise(text: str) -> float:
+    """Bits per character, to the model itself."""
+    return gpt.loss(poet_model, torch.tensor([brush.encode("\n" + text)])).item() / log(2)
 
 
 # %% tags=["nbval-ignore-output"]
-ruled, walls = by_rule(200)
-print(lines(ruled[0]) + "\n\n" + lines(ruled[1]))
-print(f"\nbits per character, to the model itself: free {surprise(made):.2f}, by rule {surprise(ruled):.2f}")
-print(f"the walls: {walls.mean():.0f} bits a poem")
+STRICT = ["仄仄平平仄", "平平仄仄平", "平平平仄仄", "仄仄仄平韵"]  # one of the classical patterns
+ruled, walls_of_verse = verses([""] * 200, STRICT, home=9)  # line 4 rhymes with line 2
+print(by_fives(ruled[0]) + "\n\n" + by_fives(ruled[1]))
+free_bits, ruled_bits = (np.mean([surprise(text) for text in texts]) for texts in (made[:200], ruled))
+print(f"\nbits per character, to the model itself: free {free_bits:.2f}, by rule {ruled_bits:.2f}")
+print(f"the walls: {walls_of_verse.mean():.0f} bits a poem")
 
 # %%
-assert surprise(ruled) < surprise(made) + 0.2 and 7 < walls.mean() < 14
+assert ruled_bits < free_bits + 0.2 and 7 < walls_of_verse.mean() < 14
 assert all(map(rhymes, ruled)) and np.mean([alternates(text) for text in ruled]) == 1
 
 # %% [markdown]
 # Every rule is kept in every poem, and by the model's own measure the lines are as natural as before. If the model
-# cared nothing for tones, each of the 20 places would cost one bit; it pays about half of that, for half of the way it
-# goes by itself. The rules buy sound; sense they cannot buy.
+# cared nothing for tones, each of the 20 places would cost one bit, and the rhyme several more; it pays about half of
+# that, for half of the way it goes by itself. The rules buy sound; sense they cannot buy.
 #
-# ### 8 · What it cannot do
-#
-# Most capitals, a record in JSON, a king in verse. Now something that a child of seven can do: all 16 sums of two
-# numbers from 2 to 5, greedily, after three examples. *How many are right?* The baseline is to say 7 each time, the
-# most frequent sum.
+# Now yours. Ask the talker something, and give the poet a line of five characters: lines 2 and 4 will rhyme with it.
+# Of 64 poems we keep the one that the model itself finds the most probable. So a rule and a choice work together, and
+# the poem has three fathers: the model, the rule, and whoever wrote line 1 (by default Li Bai).
+
+# %% tags=["mine"]
+MINE = None  # or ("Why is the sky blue?", "秋水共長天"): your question, and a line of five characters
+
+question, line = ("Why do ducks fly home at sunset?", "床前明月光") if MINE is None else MINE
+strange = [c for c in line if c not in SOUND]
+if len(line) != 5 or strange or rhyming(line, 4).sum() < 2:
+    raise ValueError(f"{line}: take five characters, traditional ones, that the model knows; and a commoner rhyme")
+
+# %% tags=["mine", "nbval-ignore-output"]
+replies = write(talker, words, [ask(question)], 25, do_sample=False)
+replies += write(talker, words, [ask(question)] * 2, 25, do_sample=True, temperature=1.5, top_k=0, min_p=0.2)
+print("cold:  {}\n\nhot:   {}\n\nagain: {}".format(*replies))
+assert not any("<|" in reply for reply in replies)  # no marks of the template came out
+
+# %% tags=["mine", "showpiece", "nbval-ignore-output"]
+from pypinyin import Style, pinyin
+
+TRANSLATED = {}  # what the course's own machine wrote
+choice, _ = verses([line] * 64, ["・・・・韵", "・・・・・", "・・・・韵"], home=4, temperature=0.8)
+poem = min(choice, key=surprise)
+for i in range(0, 20, 5):
+    tones = "".join("仄平"[level(c)] for c in poem[i : i + 5])
+    print(poem[i : i + 5] + "，。"[i // 5 % 2], tones, *(sound[0] for sound in pinyin(poem[i : i + 5], Style.TONE)))
+print(TRANSLATED.get(poem, ""))
+assert rhyme(poem[4]) == rhyme(poem[9]) == rhyme(poem[19]) and len({*poem[4::5]}) >= 3
 
 # %% [markdown]
-# (here: a question and a line to rhyme of the reader, and the showpiece)
-
-# %% [markdown]
+# *Odd:* (to be written)
+#
 # ## Checkpoint
 #
 # *Someone needs each answer to contain the word "Oslo", and forbids the end of the text until it has been written. Is
