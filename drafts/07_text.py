@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 07 · Text in practice
 #
-# *read 0 min · do 0 min · run 0 s*
+# *read 69 min · do 260 min · run 87 s*
 #
 # **How do you make a language model do as it is told?**
 #
@@ -21,7 +21,7 @@
 # %%
 import warnings
 from itertools import product
-from math import log, log2
+from math import log
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,7 +43,7 @@ warnings.filterwarnings("ignore", "`is_gradient_checkpointing`")  # a name that 
 # | we ask the model for | we steer by | we measure | the baseline |
 # |:--|:--|:--|:--|
 # | a speech | drawing | repetition | the poet |
-# | facts, and stories | temperature, top-k, top-p, min-p, beams | right answers against variety | greedy |
+# | facts, and stories | temperature, top-k, top-p, min-p | chance to be right, against openness | temperature alone |
 # | a record in JSON | an example; a grammar | share that a program can read; right capitals | a description |
 # | a king's speech | a prompt, a choice, training (LoRA) | how Shakespearean, to a judge | no steering |
 # | a Chinese quatrain | rules of rhyme and tone | share that keeps them | the poets; chance |
@@ -56,16 +56,17 @@ show.diagram(
     | {"examples": (1, 1, "truth"), "cut, grammar": (2, 1, "baseline"), "judge": (3, 1, "baseline")},
     [("prompt", "model"), ("model", "next tokens"), ("next tokens", "text", "draw"), ("examples", "model", "train")]
     + [("cut, grammar", "next tokens"), ("judge", "text", "choose")],
-    alt="A prompt goes into a model, which says how probable the next tokens are, and one is drawn: text. Examples train "
-    "the model, a cut or a grammar forbids tokens, and a judge chooses among texts.",
+    alt="A prompt goes into a model, which says how probable the next tokens are, and one is drawn: text. Examples "
+    "train the model, a cut or a grammar forbids tokens, and a judge chooses among texts.",
 )
 
 # %% [markdown]
 # ## 1 · The lines that everybody prints
 #
-# *What is wrong with ten lines that run?* Here they are, in the article's manner. The model is one of our own, in the
-# format of GPT-2 and of a sixtieth of its size, trained on Shakespeare's plays with `make checkpoints ARGS=gpt2`, so
-# that the lines run on a train. With a network, write `name = "gpt2"` and the same lines fetch the model of 2019.
+# *What is wrong with ten lines that run?* Here they are, in the manner of the introduction that this course follows and
+# corrects (below: *the article*). The model is one of our own, in the format of GPT-2 and of a sixtieth of its size,
+# trained on Shakespeare's plays with `make checkpoints ARGS=gpt2`, so that the lines run on a train. With a network,
+# write `name = "gpt2"` and the same lines fetch the model of 2019.
 #
 # *Predict 1.* What will the second run write, and what will two prompts of different lengths do?
 
@@ -197,8 +198,27 @@ print("runs of four words said before:", ", ".join(f"{who} {share:.1%}" for who,
 assert repeated(greedy) > 0.1 > 0.02 > max(repeated(drawn), repeated(poet))
 
 # %% [markdown]
-# The most probable next word, taken every time, is not what makes a probable text, and surely not a human one (Holtzman
-# et al. 2020). The loop feeds itself: each repetition makes the next one more probable.
+# The most probable next word, taken every time, does not make a human text (Holtzman et al. 2020). Why a loop? The same
+# authors found that it feeds itself: each copy of a sentence makes the next copy more probable. *Is it so here?*
+
+
+# %%
+@torch.inference_mode()
+def copies(model, tokenizer, sentence: str = "And so I say.\n") -> np.ndarray:
+    """What each of six copies of a sentence costs, one after the other, in bits."""
+    begin = len(tokenizer.encode("KING:\n"))
+    ids = tokenizer.encode("KING:\n" + 6 * sentence, return_tensors="pt").to(model.device)
+    log_p = model(ids).logits[0, :-1].float().log_softmax(-1).gather(1, ids[0, 1:, None])[begin - 1 :, 0] / log(2)
+    return -log_p.view(6, -1).sum(1).cpu().numpy()
+
+
+print(copies(model, tokenizer).round(0))
+assert copies(model, tokenizer)[-1] > 0.8 * copies(model, tokenizer)[0]
+
+# %% [markdown]
+# Hardly. The last copy costs nearly what the first did. This little model has not learnt to go on counting (chapter
+# 03), and loops for a simpler reason: from wherever it is, the most probable way leads back to the same few words. We
+# shall ask a larger model, when we have one.
 #
 # And stopping? Our model has learnt an end token, which stands between two speeches. Left alone it ends by itself.
 
@@ -317,7 +337,8 @@ bold = {
     name: falling(model.generate(input_ids, do_sample=False, **how, **more), input_ids.size(1))[0]
     for name, how in bold.items()
 }
-begins = torch.tensor([tokenizer.encode(text)[:28] for text in poet if len(tokenizer.encode(text)) >= 28][:30])
+pieces = [tokenizer.encode(text[:200])[:28] for text in poet]
+begins = torch.tensor([piece for piece in pieces if len(piece) == 28][:30])
 bold["a play, in the mean"] = falling(begins, 8).mean(0)  # thirty pieces that the model has not read
 with torch.inference_mode():
     scores = model(input_ids).logits[0, -1]
@@ -374,6 +395,15 @@ def ask(*said: str, system: str = "You are a helpful assistant.") -> str:
 print(ask("What is the capital of Norway?", system="You are brief."))
 
 # %% [markdown]
+# First the question that was left open: what do six copies of a sentence cost a larger model?
+
+# %%
+print(copies(talker, words).round(0))
+assert copies(talker, words)[-1] < copies(talker, words)[0] / 5
+
+# %% [markdown]
+# Here the loop does feed itself. It has read enough to know what a repetition looks like, and to go on with it.
+#
 # *Predict 4.* We ask for the capitals of 24 countries, greedily, with the template, and with the bare question. How
 # many are right?
 
@@ -394,7 +424,8 @@ def right(answers: list[str]) -> float:
 
 # %% tags=["nbval-ignore-output"]
 answers, untold = (write(talker, words, prompts, 8, do_sample=False) for prompts in (asked, bare))
-print("without the template:", *map(repr, untold[:3]), "\nwith it:", *map(repr, answers[:5]), sep="\n  ")
+print("without the template:", *map(repr, untold[:3]))
+print("with it:", *map(repr, answers[:5]), sep="\n  ")
 print(f"right: {right(untold):.0%} without, {right(answers):.0%} with")
 
 # %%
@@ -405,9 +436,9 @@ assert right(answers) > 0.6 > 0.2 > right(untold)
 # not know that it is its turn, and says next to nothing; with them it answers. A model that was trained on
 # conversations is used outside of its data when it is used without its template, and no error says so.
 #
-# Which drawing is best? It depends on what one wants, so we look at two wishes at once: the *right* capital, and a story
-# that can go on in *many* ways. Both can be calculated, without drawing at all. After *The capital of France is* the
-# model gives a probability to each next token, a setting changes it, and what *Paris* then has is the chance to be
+# Which drawing is best? It depends on what one wants, so we look at two wishes at once: the *right* capital, and a
+# story that can go on in *many* ways. Both can be calculated, without drawing at all. After *The capital of France is*
+# the model gives a probability to each next token, a setting changes it, and what *Paris* then has is the chance to be
 # right. And in the middle of a story the entropy $H$ of the next token, in bits, says how open it is: as open as a
 # choice among $2^H$ equally probable tokens, their **effective number**. For both we need the logits before each token
 # of an answer.
@@ -415,17 +446,22 @@ assert right(answers) > 0.6 > 0.2 > right(untold)
 
 # %%
 @torch.inference_mode()
-def before_each(prompt: str, answer: str) -> tuple[Tensor, Tensor]:
-    """For an answer of N tokens: the logits (N, V) from which each is drawn, and the tokens (N,)."""
-    ids, begin = words(prompt + answer, return_tensors="pt").input_ids, len(words(prompt).input_ids)
-    return talker(ids.to(device)).logits[0, begin - 1 : -1].float().cpu(), ids[0, begin:]
+def before_each(prompts: list[str], answers: list[str]) -> tuple[list[Tensor], list[Tensor]]:
+    """For each answer of N tokens: the logits (N, V) from which they are drawn, and the tokens (N,)."""
+    words.padding_side = "right"
+    batch = words([prompt + answer for prompt, answer in zip(prompts, answers)], padding=True, return_tensors="pt")
+    logits, lengths = talker(**batch.to(device)).logits.float().cpu(), batch.attention_mask.sum(1).tolist()
+    places = [slice(len(words(prompt).input_ids), end) for prompt, end in zip(prompts, lengths)]
+    there = [row[place.start - 1 : place.stop - 1] for row, place in zip(logits, places)]
+    return there, [row[place] for row, place in zip(batch.input_ids.cpu(), places)]
 
 
-fact, city = zip(*(before_each(ask(f"What is the capital of {c}?") + f"The capital of {c} is", " " + CAPITALS[c])
-                   for c in CAPITALS))  # fmt: skip
+# %%
+begun = [prompt + f"The capital of {country} is" for prompt, country in zip(asked, CAPITALS)]
+fact, city = before_each(begun, [f" {capital}" for capital in CAPITALS.values()])
 story = [ask("Tell me a story about a duck and the sunset.")] * 6
-openings = write(talker, words, story, 20, **free)
-middle = torch.cat([before_each(prompt, text)[0] for prompt, text in zip(story, openings)])[::2]  # every second place
+openings = write(talker, words, story, 18, **free)
+middle = torch.cat(before_each(story, openings)[0])[::3]  # every third place
 
 
 def choices(p: Tensor) -> float:
@@ -441,16 +477,16 @@ def chance(way) -> float:
 
 # %% [markdown]
 # *Predict 5.* We turn one knob at a time: temperature alone, top-k, top-p, min-p, and min-p after a temperature of 1.5,
-# as it is recommended. Each gives a line in the plane of the two. Which line runs highest, right *and* open?
+# as its inventors recommend it. Each gives a line in the plane of the two. Which line runs highest, right *and* open?
 
 # %% tags=["nbval-ignore-output"]
 p_of = lambda a, T=1.0: sample.temper(a, T)
 knobs = {
-    "temperature": [lambda a, T=T: p_of(a, T) for T in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5)],
+    "temperature": [lambda a, T=T: p_of(a, T) for T in (0.1, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1, 1.2, 1.5)],
     "top-k": [lambda a, k=k: sample.top_k(p_of(a), k) for k in (1, 2, 4, 10, 40)],
-    "top-p": [lambda a, P=P: sample.nucleus(p_of(a), P) for P in (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)],
-    "min-p": [lambda a, m=m: sample.min_p(p_of(a), m) for m in (0.5, 0.2, 0.1, 0.05, 0.01)],
-    "T = 1.5, min-p": [lambda a, m=m: sample.min_p(p_of(a, 1.5), m) for m in (0.5, 0.3, 0.2, 0.1, 0.05)],
+    "top-p": [lambda a, P=P: sample.nucleus(p_of(a), P) for P in (0.3, 0.6, 0.8, 0.9, 0.95)],
+    "min-p": [lambda a, m=m: sample.min_p(p_of(a), m) for m in (0.5, 0.2, 0.05, 0.01)],
+    "T = 1.5, min-p": [lambda a, m=m: sample.min_p(p_of(a, 1.5), m) for m in (0.5, 0.2, 0.1, 0.05)],
 }
 plane = {knob: np.array([(choices(way(middle)), chance(way)) for way in ways]) for knob, ways in knobs.items()}
 
@@ -458,15 +494,16 @@ plane = {knob: np.array([(choices(way(middle)), chance(way)) for way in ways]) f
 fig, ax = plt.subplots(figsize=(7, 4))
 for (knob, line), color, mark in zip(plane.items(), (show.SUNSET, *[show.SKY] * 2, *[show.DUSK] * 2), "oxs^v"):
     ax.plot(*line.T, mark + "-", color=color, label=knob, lw=2.5 if knob == "temperature" else 1, ms=5)
-for T, i in {"T = 0.5": 4, "T = 1": 9, "T = 1.5": 11}.items():
+for T, i in {"T = 0.5": 3, "T = 1": 7, "T = 1.5": 9}.items():
     ax.annotate(T, plane["temperature"][i], (6, 4), textcoords="offset points", color=show.SUNSET)
 ax.set(xscale="log", xlabel="effective number of next tokens in a story", ylabel="chance of the right capital")
+ax.set_xticks([1, 2, 5, 10, 20, 50], map(str, [1, 2, 5, 10, 20, 50]))
 ax.legend(loc="lower left")
 show.figure(fig, alt="All lines fall from upper left to lower right. The line of the temperature is the highest.")
 
 # %%
 x, y = plane["temperature"].T
-assert y[0] > 0.8 > y[9] + 0.05 > y[-1] + 0.2 and x[0] < 1.2 < 4 < x[9] < x[-1]
+assert y[0] > 0.8 > y[7] + 0.05 > y[-1] + 0.2 and x[0] < 1.2 < 4 < x[7] < x[-1]
 above = {knob: (line[:, 1] - np.interp(line[:, 0], x, y)).max() for knob, line in plane.items()}
 below = {knob: (line[:, 1] - np.interp(line[:, 0], x, y)).min() for knob, line in plane.items()}
 assert max(above.values()) < 0.03 and max(below["top-k"], below["T = 1.5, min-p"]) < -0.03
@@ -474,14 +511,14 @@ assert max(above.values()) < 0.03 and max(below["top-k"], below["T = 1.5, min-p"
 # %% [markdown]
 # *Answer 5.* The plain one. All lines fall: what makes a story more open makes the capital less sure. And no cut lies
 # above the line of the temperature; top-k, and min-p at a high temperature, lie clearly below it. To be a little colder
-# is as good a bargain as any cut that was ever named. (Left above stands greedy. It is right nine times in ten here,
-# more often than in answer 4, since we began its sentence for it.)
+# is as good a bargain as any of these cuts. (At the upper left stands greedy drawing, right nine times in ten. In
+# answer 4 it was right less often; here we have begun its sentence for it.)
 #
 # ### ◇ Why no cut lies above the line
 #
 # It could not be otherwise, if *right* meant *probable*. Let $p_T$ be (7.1) at a temperature $T$, and $q$ anything that
-# is as open, $H(q) = H(p_T)$. Then the mean of $\log p$ is not higher under $q$ than under $p_T$. For $D_{\mathrm{KL}}(q
-# \,\|\, p_T) \ge 0$ (chapter 01), and by (7.1) $\log p_T = \tfrac{1}{T} \log p$ and a constant; so
+# is as open, $H(q) = H(p_T)$. Then the mean of $\log p$ is not higher under $q$ than under $p_T$. For
+# $D_{\mathrm{KL}}(q \,\|\, p_T) \ge 0$ (chapter 01), and by (7.1) $\log p_T = \tfrac{1}{T} \log p$ and a constant; so
 # $-H(q) - \tfrac{1}{T}\, \mathbb{E}_q \log p + \text{const} \ge 0$, with equality at $q = p_T$. At one entropy, the
 # temperature is the best that can be had.
 
@@ -503,7 +540,7 @@ for q in (sample.top_k(p, 5), sample.nucleus(p, 0.8), sample.min_p(p, 0.1)):
 # after one such word the model continues *that*. Here is one hot opening, and a setting that is sold as a cure.
 
 # %% tags=["nbval-ignore-output"]
-print("T = 1.5:", *write(talker, words, story[:1], 20, **free | dict(temperature=1.5)))
+print("T = 1.5:", *write(talker, words, story[:1], 16, **free | dict(temperature=1.5)))
 punished = write(talker, words, asked, 8, do_sample=False, repetition_penalty=1.5)
 print(f"\ncapitals, greedy: {right(answers):.0%} right; with a repetition penalty of 1.5: {right(punished):.0%}")
 print(*punished[:4], sep="\n")
@@ -515,21 +552,20 @@ assert right(punished) < right(answers) - 0.1
 # The **repetition penalty** (Keskar et al. 2019) divides the logits of tokens already written. It is blind: the
 # question is written too, so the very name that an answer needs is punished with the rest.
 #
-# So: where one answer is right, draw cold; where many are good, draw warm. Here are two whole stories, warm, up to the
-# last full stop of each. They are the first two.
+# So: where one answer is right, draw cold; where many are good, draw warm. Here are two whole stories, warm, of one
+# sentence each. They are the first two.
 
 # %% tags=["nbval-ignore-output"]
-two_stories = write(talker, words, story[:2], 64, do_sample=True, temperature=0.7, top_k=0)
-two_stories = [text[: text.rfind(".") + 1] for text in two_stories]
+short = ask("Tell me a story about a duck and the sunset in one sentence.")
+two_stories = write(talker, words, [short] * 2, 50, do_sample=True, temperature=0.7, top_k=0)
 print("\n\n".join(two_stories))
 
 # %%
-assert all(len(text.split()) > 20 for text in two_stories)
+assert all(len(text.split()) > 3 for text in two_stories)
 
 # %% [markdown]
-# They hold together for a sentence, and hardly for two. The words are those of a thousand tales at sunset (golden,
-# majestic, serene), and now and then comes one that no duck has deserved. Nothing *happens*: what the model has learnt
-# is how stories sound.
+# The sentences are good, and the words are those of a thousand tales at sunset. Who sees whom, and why, comes and goes:
+# what the model has learnt is how stories sound.
 
 # %% [markdown]
 # ### ◇ What no setting repairs
@@ -597,6 +633,7 @@ from functools import cache
 
 import regex
 
+KENYA = '{"country": "Kenya", "capital": "Nairobi", "continent": "Africa"}'  # a complete text
 FORM = r'\{"country": "[A-Z][A-Za-z ]+", "capital": "[A-Z][A-Za-z ]+", "continent": "[A-Z][A-Za-z ]+"\}'
 GRAMMAR, END = regex.compile(FORM), words.eos_token_id
 pieces = [words.decode([i]) for i in range(len(words))]
@@ -606,6 +643,7 @@ for i, piece in enumerate(pieces):
         pieces_by_first.setdefault(piece[0], []).append(i)
 
 
+# %%
 @cache
 def allowed(shape: str) -> Tensor:
     """Which of all tokens may follow a text of this shape, (V,)."""
@@ -622,9 +660,8 @@ def shape(text: str) -> str:
     return regex.sub(r'(?<=": ")[A-Z][A-Za-z ]*', lambda value: "Aa"[: len(value[0])], text)
 
 
-oslo = '{"country": "Norway", "capital": "Oslo", "continent": "Europe"}'
 assert allowed("")[words.encode("{")[0]] and not allowed("")[words.encode("Sure")[0]] and not allowed("")[END]
-assert allowed(shape(oslo))[END] and allowed(shape(oslo)).sum() == 1
+assert allowed(shape(KENYA))[END] and allowed(shape(KENYA)).sum() == 1
 
 # %% [markdown]
 # The library calls such a thing before it chooses each token, with the logits of all; we forbid, and add up the walls.
@@ -652,9 +689,8 @@ class Grammar(LogitsProcessor):
 # %%
 import json
 
-KENYA = '{"country": "Kenya", "capital": "Nairobi", "continent": "Africa"}'
 wishes = {
-    "described": [ask(f"Describe {c} as JSON with the keys country, capital and continent.") for c in CAPITALS],
+    "described": [ask(f"{c} as JSON with the keys country, capital, continent, please.") for c in CAPITALS],
     "shown": [ask("Kenya as JSON, please.", KENYA, f"{c} as JSON, please.") for c in CAPITALS],
 }
 
@@ -677,7 +713,7 @@ records, walls = {}, {}
 for wish, prompts in wishes.items():
     begin = words(prompts, padding=True, return_tensors="pt").input_ids.size(1)
     grammar = Grammar(begin, len(prompts))
-    records[wish, "free"] = write(talker, words, prompts, 60 if wish == "described" else 30, do_sample=False)
+    records[wish, "free"] = write(talker, words, prompts, 44 if wish == "described" else 28, do_sample=False)
     records[wish, "grammar"] = write(talker, words, prompts, 40, do_sample=False, logits_processor=[grammar])
     walls[wish] = grammar.walls.numpy()
 
@@ -703,7 +739,20 @@ assert walls["described"].mean() > 5 * walls["shown"].mean()
 course.expect("07.walls_described", walls["described"].mean(), baseline=walls["shown"].mean())
 
 # %% [markdown]
-# *Answer 7.* (to be written from its table)
+# *Answer 7.* With the grammar a program can read every record; so it can with an example and no grammar. Of the
+# described ones it can read fewer than half, though fences and talk were taken off: keys are missing, or the whole
+# record is. (Laugh at Germany, whose data have a key called *please*.) And the capitals? They follow the *prompt*. With
+# an example about half are right, without one hardly any, and whether the grammar stands there makes no difference that
+# 24 countries could show. Does the form itself cost truth? The same model, asked in a sentence, knew Cairo. But some
+# countries change to the better, too, and a fair coin would part them like this now and then.
+#
+# So the grammar buys the form, all of it and nothing else. Germany again, with the grammar: a flawless record, in which
+# the capital of Germany is *Germany*. And the walls say what the form has cost: where the wish was only described, the
+# rule had to push ten times as hard as where one was shown. A thick wall is a sign that the model wanted to write
+# something else, and that the prompt is the place to mend it.
+#
+# Does a masked record have to end? A value may be of any length here, so the grammar promises a good record *if* one
+# ends. All of these did.
 #
 # ## 5 · As Shakespeare would say it
 #
@@ -717,16 +766,16 @@ course.expect("07.walls_described", walls["described"].mean(), baseline=walls["s
 from aigc.codecs.text import CharCodec
 from aigc.models import ngram
 
-play = data.shakespeare()
+without_names = lambda text: regex.sub(r"(?m)^[A-Z][A-Za-z' -]*:\n", "", text)  # of who speaks: only what is said
+play, test = without_names(data.shakespeare()), without_names(data.shakespeare("test"))
 codec = CharCodec.train(play)
 V = len(codec.vocab)
 clean = lambda text: "".join(c for c in text if c in codec.vocab)
 purist = ngram.fit_kneser_ney([codec.encode(play)], V, 5)
 plain_wish = "A king speaks to his soldiers on the night before a battle. Write what he says."
 warm = dict(do_sample=True, temperature=0.8, top_k=0, min_p=0.05)
-plain = write(talker, words, [ask(plain_wish)] * 28, 24, **warm)
+plain = write(talker, words, [ask(plain_wish)] * 24, 22, **warm)
 bits = lambda chain, text: -chain.log_prob(codec.encode("\n" * chain.order + clean(text))).mean() / log(2)
-test = data.shakespeare("test")
 verse = [test[i : i + 200] for i in range(0, 25_000, 500)]  # fifty pieces of unread plays
 print("the assistant:", plain[0])
 
@@ -747,9 +796,9 @@ assert abs(to_purist["machine"] - to_purist["poet"]) < 0.3
 # one on as much text by the assistant, and take the difference, a posterior log odds for each letter.
 
 # %%
-lesson, unseen = plain[:18], plain[18:]
+lesson, unseen = plain[:16], plain[16:]
 modern = clean("\n".join(lesson))
-old_text = data.shakespeare("validation")[: len(modern)]
+old_text = without_names(data.shakespeare("validation"))[: len(modern)]
 two = [ngram.fit_kneser_ney([codec.encode(text)], V, 3) for text in (old_text, modern)]
 
 
@@ -759,11 +808,11 @@ def reward(text: str) -> float:
 
 
 told_apart = np.mean([reward(text) > 0 for text in verse]), np.mean([reward(text) < 0 for text in unseen])
-assert min(told_apart) > 0.7  # of the unread plays, and of the assistant's new texts
+assert told_apart[0] > 0.85 and told_apart[1] > 0.6  # of the unread plays; of the assistant's eight new texts
 
 # %% [markdown]
-# A judge trained on a few pages tells them apart. Now three ways to be steered by it: ask for the style; ask for it,
-# draw 16 and take the best (**re-ranking**, 重排序); and, in the next section, train.
+# A judge trained on a few pages tells them apart. Now three ways to a king's speech: ask for the style; ask for it,
+# draw 16 and take the one that the judge likes best (**re-ranking**, 重排序); and, in the next section, train.
 #
 # Draw $n$ texts, let a judge give each a reward $R$, and take the best: **best of n**. If a single draw is at most $R$
 # with probability $F(R)$, the best of $n$ is so with $F(R)^n$. How far have we moved away from the model? At most
@@ -791,7 +840,7 @@ for n in (2, 16, 64):
 
 # %% tags=["nbval-ignore-output"]
 styled_wish = plain_wish + " Write it in the style of William Shakespeare, in verse."
-styled = write(talker, words, [ask(styled_wish)] * 16, 28, seed=course.seed() + 1, **warm)
+styled = write(talker, words, [ask(styled_wish)] * 16, 25, seed=course.seed() + 1, **warm)
 scores = np.sort([reward(text) for text in styled])
 N = len(scores)
 picks = [1, 2, 4, 8, 16]
@@ -828,12 +877,12 @@ assert reward(darling) > curve[-1]
 # %% [markdown]
 # ## 6 · Less than a minute of training
 #
-# *What is learnt, and what forgotten, when one weight in a hundred is trained?* At last we change the model. Each
+# *What is learnt, and what forgotten, when one weight in three hundred is trained?* At last we change the model. Each
 # weight matrix $W$ of the queries and values in all 30 layers, which makes $d_\text{out}$ numbers of $d_\text{in}$,
 # stays as it is, and beside it a product of two thin matrices is trained:
 #
-# $$W' = W + \frac{\alpha}{r}\, B A, \qquad B: d_\text{out} \times r, \quad A: r \times d_\text{in}, \quad B = 0 \text{ at
-# first} \tag{7.5}$$
+# $$W' = W + \frac{\alpha}{r}\, B A, \qquad B: d_\text{out} \times r, \quad A: r \times d_\text{in}, \quad
+# B = 0 \text{ at first} \tag{7.5}$$
 #
 # This is **LoRA** (低秩适配; Hu et al. 2022), here `LoRALinear`. With rank $r = 8$ and both sides 576 there are $8
 # \cdot 1152 = 9{,}216$ numbers to train instead of 331,776, and since $B = 0$ the model is at first exactly what it
@@ -858,18 +907,25 @@ from peft import LoraConfig, get_peft_model
 lora = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
 T = 64
 to_learn = torch.tensor(words.encode(play[:300_000]))
-exam = torch.tensor(words.encode(test[:2_000]))
+exam = torch.tensor(words.encode(test[:1_600]))
 exam = exam[: len(exam) // (T + 1) * (T + 1)].view(-1, T + 1)
 
 
+# %%
 def next_token_loss(model, ids: Tensor) -> Tensor:
     logits = model(input_ids=ids[:, :-1]).logits.float()
     return torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
 
 
+wished = torch.tensor(words(ask(plain_wish)).input_ids)
+
+
 def loss(model, step: int, generator: torch.Generator) -> Tensor:
-    at = torch.randint(len(to_learn) - T, (2, 1), generator=generator) + torch.arange(T + 1)
-    return next_token_loss(model, to_learn[at].to(device))
+    """Of two pieces of plays, 40 tokens long, each as the answer to the plain wish."""
+    at = torch.randint(len(to_learn) - 40, (2, 1), generator=generator) + torch.arange(40)
+    ids = torch.cat([wished.expand(2, -1), to_learn[at]], 1).to(device)
+    logits = model(input_ids=ids[:, :-1]).logits[:, len(wished) - 1 :].float()
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, len(wished) :].flatten())
 
 
 @torch.inference_mode()
@@ -878,10 +934,14 @@ def exam_bits(model) -> float:
     return next_token_loss(model, exam.to(device)).item() * exam[:, 1:].numel() / letters / log(2)
 
 
-before = {"play": exam_bits(talker), "capitals": right(answers), "reward": np.mean([reward(text) for text in styled])}
+before = {"play": exam_bits(talker), "capitals": right(answers), "reward": np.mean([reward(text) for text in unseen])}
 
 # %% [markdown]
-# *Predict 10.* Ten steps on plays. What becomes of an unread play, of the capitals, and of the voice?
+# The examples say what is wanted better than the wish did: each is the *plain* wish, without a word of Shakespeare, and
+# as its answer a piece of a play. The loss is that of the answer.
+#
+# *Predict 10.* Eight steps, with two examples each. What becomes of an unread play, of the capitals, and of the king's
+# voice?
 
 # %% tags=["nbval-ignore-output"]
 tuned = get_peft_model(talker, lora)
@@ -896,11 +956,11 @@ with torch.inference_mode():
     assert next_token_loss(tuned, exam[:2].to(device)).isclose(alone)  # B = 0: still the model that it was
 from aigc.train import Recipe, train
 
-recipe = Recipe(steps=10, lr=3e-3, warmup=0.1, fast=True, seed=course.seed())
+recipe = Recipe(steps=8, lr=4e-3, warmup=0.1, fast=True, seed=course.seed())
 history = train(tuned, loss, recipe)
 
 # %% tags=["nbval-ignore-output"]
-spoken = write(tuned, words, [ask(styled_wish)] * 16, 28, seed=course.seed() + 1, **warm)  # as in section 5
+spoken = write(tuned, words, [ask(plain_wish)] * 16, 25, **warm)
 after = {
     "play": exam_bits(tuned),
     "capitals": right(write(tuned, words, asked, 8, do_sample=False)),
@@ -908,14 +968,14 @@ after = {
 }
 for what in before:
     print(f"{what:<10} before {before[what]:6.2f}   after {after[what]:6.2f}")
-print("\nfirst draw: ", spoken[0], "\n\nbest of 16: ", max(spoken, key=reward))
+print(f"reward where the style was asked for: {np.mean([reward(text) for text in styled]):.2f}, without training")
+king = max(spoken, key=reward)
+print(f"\nthe first draw:\n{spoken[0]}\n\nthe king's speech, best of 16, {reward(king):.2f}:\n{king}")
 
 # %%
 course.expect("07.lora_bits", after["play"], baseline=before["play"])
-assert after["play"] < before["play"] - 0.05 and after["reward"] > before["reward"]
-assert abs(after["capitals"] - before["capitals"]) <= 0.25  # four of sixteen
-with torch.inference_mode(), tuned.disable_adapter():
-    assert next_token_loss(tuned, exam[:2].to(device)).isclose(alone)  # nothing was lost: they can be taken off
+assert after["play"] < before["play"] - 0.03 and after["reward"] > before["reward"] + 0.3
+assert after["capitals"] > before["capitals"] - 0.15  # three of 24
 
 # %%
 theirs = tuned.base_model.model.model.layers[0].self_attn.q_proj
@@ -925,12 +985,19 @@ with torch.inference_mode():
     x = x.to(theirs.base_layer.weight.dtype)
     assert torch.allclose(ours(x).float(), theirs(x).float(), atol=1e-2)
     assert not torch.allclose(ours(x).float(), theirs.base_layer(x).float(), atol=1e-3)  # it has learnt something
+talker = tuned.unload()
+with torch.inference_mode():
+    assert next_token_loss(talker, exam[:2].to(device)).isclose(alone)  # taken off again: nothing was lost
 
 # %% [markdown]
-# *Answer 10.* Less than a minute, less than one weight in a hundred, and the unread play has become much less
-# surprising. The voice follows more slowly: to the judge the answers to our *plain* question are a little more
-# Shakespeare's, and to the ear the first draw might still be the assistant's. And what did it forget (question 3)? Not
-# the capitals; about as many of them are right as before.
+# *Answer 10.* Seconds, one weight in three hundred, and the unread play has become less surprising. The king's voice
+# has moved much further than by asking, and this time nobody asked for it. And what did it forget? Not the capitals: as
+# many are right as before, or more. (Why more, we have not found out.) The best of 16 now has three things behind it: a
+# wish, sixteen examples, and a judge. Read it aloud. Short lines and the look of a page come first, verse and sense
+# come later; nobody could say what this king wants his soldiers to do.
+#
+# And it can be taken off again, since $W$ was never touched. That is why one large model can serve a thousand
+# customers: each brings two thin matrices a layer.
 
 # %% [markdown]
 # ## 7 · Your own question, and a line to rhyme
@@ -975,11 +1042,11 @@ written = show.stream(by_fives(text) + "\n\n" for text in quatrains(2, temperatu
 POETS = ["床前明月光疑是地上霜舉頭望明月低頭思故鄉", "白日依山盡黃河入海流欲窮千里目更上一層樓",
          "春眠不覺曉處處聞啼鳥夜來風雨聲花落知多少", "千山鳥飛絕萬徑人蹤滅孤舟蓑笠翁獨釣寒江雪"]  # fmt: skip
 print("Li Bai, Wang Zhihuan, Meng Haoran, Liu Zongyuan rhyme:", [rhymes(poem) for poem in POETS])
-made = [text for text in quatrains(300) if "\n" not in text]
+made = [text for text in quatrains(250) if "\n" not in text]
 ends = [text[9] for text in made] + [text[19] for text in made]
 luck = np.mean([a != b and rhyme(a) == rhyme(b) for a, b in zip(ends, np.roll(ends, 1))])
 rhymed, toned = np.mean([rhymes(text) for text in made]), np.mean([alternates(text) for text in made])
-print(f"of 300 drawn texts, {len(made)} have 20 characters")
+print(f"of 250 drawn texts, {len(made)} have 20 characters")
 print(f"lines 2 and 4 rhyme in {rhymed:.0%}, by luck in {luck:.0%}; tones alternate in {toned:.0%} of the lines")
 assert luck < rhymed < 0.4 and toned > 0.65
 print((released.FOLDER / "verse.md").read_text(encoding="utf-8").split("**Held out**: ")[1].split("\n")[0])
@@ -1040,9 +1107,9 @@ def surprise(text: str) -> float:
 
 # %% tags=["nbval-ignore-output"]
 STRICT = ["仄仄平平仄", "平平仄仄平", "平平平仄仄", "仄仄仄平韵"]  # one of the classical patterns
-ruled, walls_of_verse = verses([""] * 200, STRICT, home=9)  # line 4 rhymes with line 2
+ruled, walls_of_verse = verses([""] * 100, STRICT, home=9)  # line 4 rhymes with line 2
 print(by_fives(ruled[0]) + "\n\n" + by_fives(ruled[1]))
-free_bits, ruled_bits = (np.mean([surprise(text) for text in texts]) for texts in (made[:200], ruled))
+free_bits, ruled_bits = (np.mean([surprise(text) for text in texts]) for texts in (made[:100], ruled))
 print(f"\nbits per character, to the model itself: free {free_bits:.2f}, by rule {ruled_bits:.2f}")
 print(f"the walls: {walls_of_verse.mean():.0f} bits a poem")
 
@@ -1055,9 +1122,9 @@ assert all(map(rhymes, ruled)) and np.mean([alternates(text) for text in ruled])
 # cared nothing for tones, each of the 20 places would cost one bit, and the rhyme several more; it pays about half of
 # that, for half of the way it goes by itself. The rules buy sound; sense they cannot buy.
 #
-# Now yours. Ask the talker something, and give the poet a line of five characters: lines 2 and 4 will rhyme with it.
-# Of 64 poems we keep the one that the model itself finds the most probable. So a rule and a choice work together, and
-# the poem has three fathers: the model, the rule, and whoever wrote line 1 (by default Li Bai).
+# Now yours. Ask the talker something, and give the poet a line of five characters: lines 2 and 4 will rhyme with it. Of
+# 64 poems we keep the one that the model itself finds the most probable. So a rule and a choice work together, and the
+# poem has three fathers: the model, the rule, and whoever wrote line 1 (by default Li Bai).
 
 # %% tags=["mine"]
 MINE = None  # or ("Why is the sky blue?", "秋水共長天"): your question, and a line of five characters
@@ -1068,15 +1135,18 @@ if len(line) != 5 or strange or rhyming(line, 4).sum() < 2:
     raise ValueError(f"{line}: take five characters, traditional ones, that the model knows; and a commoner rhyme")
 
 # %% tags=["mine", "nbval-ignore-output"]
-replies = write(talker, words, [ask(question)], 25, do_sample=False)
-replies += write(talker, words, [ask(question)] * 2, 25, do_sample=True, temperature=1.5, top_k=0, min_p=0.2)
+replies = write(talker, words, [ask(question)], 20, do_sample=False)
+replies += write(talker, words, [ask(question)] * 2, 20, do_sample=True, temperature=1.5, top_k=0, min_p=0.2)
 print("cold:  {}\n\nhot:   {}\n\nagain: {}".format(*replies))
 assert not any("<|" in reply for reply in replies)  # no marks of the template came out
 
 # %% tags=["mine", "showpiece", "nbval-ignore-output"]
 from pypinyin import Style, pinyin
 
-TRANSLATED = {}  # what the course's own machine wrote
+TRANSLATED = {  # by hand, of what our laptop wrote
+    "床前明月光正有白蓮香不是東城計一聲秋夜凉": "Before my bed the moon shines bright, / and just now a scent of lotus."
+    "\nIt was no scheme of the eastern city: / one sound, and the autumn night is cool."
+}
 choice, _ = verses([line] * 64, ["・・・・韵", "・・・・・", "・・・・韵"], home=4, temperature=0.8)
 poem = min(choice, key=surprise)
 for i in range(0, 20, 5):
@@ -1086,7 +1156,11 @@ print(TRANSLATED.get(poem, ""))
 assert rhyme(poem[4]) == rhyme(poem[9]) == rhyme(poem[19]) and len({*poem[4::5]}) >= 3
 
 # %% [markdown]
-# *Odd:* (to be written)
+# *Odd:* the lotus flowers in summer, and two lines later it is autumn; and which scheme, and why in the eastern city?
+# Yet who wants to read a poem reads one: a plan that came to nothing, a sound at night. (The one above is our laptop's;
+# yours may be another.) Has it copied? Outside of this chapter, since it needs a network, we looked its three new lines
+# up among the 56,745 quatrains that the model has read. None stands there. *The autumn night is cool* does, and *a
+# scent of white lotus* does, in other company: each as the end of a line, where its rhyme would be found.
 #
 # ## Checkpoint
 #
@@ -1131,19 +1205,20 @@ course.summary()
 
 # %% [markdown]
 # How do you make a language model do as it is told? By prompt, if it has been trained to listen; by drawing cold where
-# one answer is right and hot where many are good; by forbidding, where the wish is a form; by choosing, where there is
+# one answer is right and warm where many are good; by forbidding, where the wish is a form; by choosing, where there is
 # a judge; by training, where there are examples. Each of them moves the distribution, and each leaves the question
 # whether the text is *true* where it was.
 #
 # ## Limits
 #
-# - 16 capitals, 8 stories and one model of 135 million weights, each packed in four bits once: the curve of variety
-#   against errors is that of this model. Larger ones lie higher; that there is a curve is common to all.
-# - Variety by pairs of words counts noise as variety. It needs the other axis beside it, always.
+# - 24 capitals, six openings of one story, and one model of 135 million weights, each packed in four bits once: the
+#   lines of section 3 are those of this model. That temperature gives the best of them is proved for the mean of $\log
+#   p$ only; for the capitals it was measured.
+# - The effective number counts noise as openness, and looks at one token. What happens *after* a bad one it cannot see.
 # - The judge of style is made of a few pages, and *What, ho!* fools him. No reader has judged any of these texts.
 # - The bound (7.4) is about whole texts; how much of it is used, we did not measure.
 # - Rhyme and tone are today's. A poem may keep every rule of sound and say nothing.
-# - LoRA was run for ten steps with one learning rate and one seed a run.
+# - LoRA was run for eight steps with one learning rate, and one seed a run.
 #
 # ## Exercises
 #
@@ -1169,7 +1244,6 @@ course.summary()
 # - Hu, E. J. et al. (2022). LoRA: low-rank adaptation of large language models. arXiv:2106.09685
 # - Keskar, N. S. et al. (2019). CTRL: a conditional transformer language model for controllable generation.
 #   arXiv:1909.05858
-# - Li, J. et al. (2016). A diversity-promoting objective function for neural conversation models.
-#   doi:10.18653/v1/N16-1014
+
 # - Nguyen, M. et al. (2024). Turning up the heat: min-p sampling for creative and coherent LLM outputs.
 #   arXiv:2407.01082
