@@ -5,7 +5,7 @@
 #
 # **How do you make a language model do as it is told?**
 #
-# Ten lines of code are enough to let a machine write, and most introductions print them. Run them, and the machine
+# Six lines of code are enough to let a machine write, and most introductions print them. Run them, and the machine
 # writes a few words, then the same words again, and again, until the limit that somebody set. Run them once more, and
 # it writes the same text to the letter. Give them two prompts instead of one, and they stop with an error.
 #
@@ -48,7 +48,8 @@ warnings.filterwarnings("ignore", "`is_gradient_checkpointing`")  # a name that 
 # | a king's speech | a prompt, a choice, training (LoRA) | how Shakespearean, to a judge | no steering |
 # | a Chinese quatrain | rules of rhyme and tone | share that keeps them | the poets; chance |
 #
-# There are five places at which one can take hold of a machine that writes.
+# There are five places at which one can take hold of a machine that writes: its prompt, its examples, the tokens that
+# may come next, the draw itself, and the choice among finished texts.
 
 # %%
 show.diagram(
@@ -63,8 +64,8 @@ show.diagram(
 # %% [markdown]
 # ## 1 · The lines that everybody prints
 #
-# *What is wrong with ten lines that run?* Here they are, in the manner of the introduction that this course follows and
-# corrects (below: *the article*). The model is one of our own, in the format of GPT-2 and of a sixtieth of its size,
+# *What is wrong with six lines that run?* Here they are, in the manner of the introduction that this course follows and
+# corrects (below: *the article*). The model is one of our own, in the format of GPT-2 and sixty times smaller size,
 # trained on Shakespeare's plays with `make checkpoints ARGS=gpt2`, so that the lines run on a train. With a network,
 # write `name = "gpt2"` and the same lines fetch the model of 2019.
 #
@@ -109,9 +110,9 @@ for fault, attempt in faults.items():
 # | no attention mask | the padding is read as text | hand the whole `batch` over |
 # | `max_length` counts the prompt | a long prompt is refused | `max_new_tokens` |
 #
-# Two of them are silent: with a pad token set, and nothing else changed, a batch runs and gives wrong numbers. *How
-# wrong?* We compare the logits for the next token of a short prompt that stands beside a long one, with those that it
-# gets alone.
+# Two of them are worse than the rest: with a pad token set, and nothing else changed, a batch runs, nothing is said,
+# and the numbers are wrong. *How wrong?* We compare the logits (the scores before the softmax) for the next token of a
+# short prompt that stands beside a long one, with those that it gets alone.
 
 # %%
 model = model.float()  # its weights were saved in 16 bits, and the library computes in what was saved
@@ -151,7 +152,7 @@ from os.path import commonprefix
 
 
 def write(model, tokenizer, prompts: list[str], tokens: int, seed: int = course.seed(), **how) -> list[str]:
-    """What the model adds to each prompt. how: for `generate`, such as do_sample, temperature, top_p."""
+    """What the model adds to each prompt. how: for `generate`, such as do_sample, temperature, top_p; but no beams."""
     tokenizer.padding_side, texts = "left", tokenizer(prompts).input_ids
     same = min(len(commonprefix(texts)), min(map(len, texts)) - 1)  # so many tokens are read once
     begin = torch.tensor([texts[0][:same]] * len(texts), dtype=torch.long)
@@ -169,10 +170,12 @@ def write(model, tokenizer, prompts: list[str], tokens: int, seed: int = course.
 
 
 # %%
-batch = tokenizer(pair, padding=True, return_tensors="pt")
-plainly = model.generate(**batch, max_new_tokens=9, pad_token_id=0)[0, batch.input_ids.size(1) :]
-alone = [write(model, tokenizer, [text], 9)[0] for text in pair]
-assert write(model, tokenizer, pair, 9) == alone and tokenizer.decode(plainly, skip_special_tokens=True) == alone[0]
+for two in (pair, ["KING:\nMy lords", "KING:\nMy lords, the night is long, and"]):  # nothing in common, and a beginning
+    together = write(model, tokenizer, two, 9, do_sample=False)
+    for text, added in zip(two, together):
+        ids = tokenizer(text, return_tensors="pt")
+        plainly = model.generate(**ids, max_new_tokens=9, pad_token_id=0)[0, ids.input_ids.size(1) :]
+        assert added == tokenizer.decode(plainly, skip_special_tokens=True)
 
 
 # %% tags=["nbval-ignore-output"]
@@ -198,18 +201,21 @@ print("runs of four words said before:", ", ".join(f"{who} {share:.1%}" for who,
 assert repeated(greedy) > 0.1 > 0.02 > max(repeated(drawn), repeated(poet))
 
 # %% [markdown]
-# The most probable next word, taken every time, does not make a human text (Holtzman et al. 2020). Why a loop? The same
-# authors found that it feeds itself: each copy of a sentence makes the next copy more probable. *Is it so here?*
+# To take the most probable next token every time is called **greedy** (贪心). It does not make a human text (Holtzman
+# et al. 2020). Why a loop? The same authors found that it feeds itself: each copy of a sentence makes the next copy
+# more probable. *Is it so here?*
 
 
 # %%
 @torch.inference_mode()
-def copies(model, tokenizer, sentence: str = "And so I say.\n") -> np.ndarray:
-    """What each of six copies of a sentence costs, one after the other, in bits."""
-    begin = len(tokenizer.encode("KING:\n"))
-    ids = tokenizer.encode("KING:\n" + 6 * sentence, return_tensors="pt").to(model.device)
-    log_p = model(ids).logits[0, :-1].float().log_softmax(-1).gather(1, ids[0, 1:, None])[begin - 1 :, 0] / log(2)
-    return -log_p.view(6, -1).sum(1).cpu().numpy()
+def copies(model, tokenizer) -> np.ndarray:
+    """What each of six copies costs, one after the other, in bits: the mean of three sentences."""
+    begin, costs = len(tokenizer.encode("KING:\n")), []
+    for sentence in ("And so I say.\n", "I know not what to do.\n", "The king is dead.\n"):
+        ids = tokenizer.encode("KING:\n" + 6 * sentence, return_tensors="pt").to(model.device)
+        log_p = model(ids).logits[0, :-1].float().log_softmax(-1).gather(1, ids[0, 1:, None])[begin - 1 :, 0] / log(2)
+        costs.append(-log_p.view(6, -1).sum(1).cpu().numpy())
+    return np.mean(costs, axis=0)
 
 
 print(copies(model, tokenizer).round(0))
@@ -217,10 +223,11 @@ assert copies(model, tokenizer)[-1] > 0.8 * copies(model, tokenizer)[0]
 
 # %% [markdown]
 # Hardly. The last copy costs nearly what the first did. This little model has not learnt to go on counting (chapter
-# 03), and loops for a simpler reason: from wherever it is, the most probable way leads back to the same few words. We
-# shall ask a larger model, when we have one.
+# 03). It has a simpler reason to loop: the most probable way leads back to the same few words. We shall ask a larger
+# model, when we have one.
 #
-# And stopping? Our model has learnt an end token, which stands between two speeches. Left alone it ends by itself.
+# And stopping? Our model has learnt an end token, which stands between two speeches. Left alone it ends by itself, if
+# the limit does not come first.
 
 # %% tags=["nbval-ignore-output"]
 ended = write(model, tokenizer, speeches[:4], 40, **free)
@@ -258,7 +265,7 @@ for name, way in ways.items():
 #
 # The model gives one number to each token $i$ of its vocabulary, the logit $a_i$. All drawing goes in two steps: make
 # probabilities sharper or flatter by a **temperature** (温度) $T$, then keep a set $K$ of tokens and share the rest
-# out:
+# out. Below, $[i \in K]$ is 1 for a token that is kept and 0 for another, and $k$, $P$ and $m$ are the three knobs:
 #
 # $$p_i = \frac{e^{a_i / T}}{\sum_j e^{a_j / T}} \tag{7.1}$$
 #
@@ -268,8 +275,8 @@ for name, way in ways.items():
 # \{i : p_i \ge m \max_j p_j\} & \text{min-}p \text{ (Nguyen et al. 2024)}
 # \end{cases} \tag{7.2}$$
 #
-# These are `sample.temper`, `sample.top_k`, `sample.nucleus` and `sample.min_p`. The order matters: at a high
-# temperature the tail is fat, and what is cut afterwards is cut from a fat tail. They do what the library that
+# These are `sample.temper`, `sample.top_k`, `sample.nucleus` and `sample.min_p`. For the last two the order matters: at
+# a high temperature the tail is fat, and what is cut afterwards is cut from a fat tail. They do what the library that
 # everybody uses does:
 
 # %%
@@ -309,7 +316,8 @@ def beam(width: int) -> tuple[str, float]:
     return max(longer, key=lambda item: item[1])
 
 
-print("greedy:", beam(1), " two beams:", beam(2))
+for width in (1, 2):
+    print("beams: {}, finds {} with {:.2f}".format(width, *beam(width)))
 assert beam(1)[0][0] == "A" and beam(2) == ("Bx", 0.4 * 0.9)
 
 # %% [markdown]
@@ -365,12 +373,15 @@ show.figure(
 )
 ends = {name: line[-1] for name, line in bold.items()}
 assert ends["5 beams"] >= ends["greedy"] - 1e-3 and ends["greedy"] > np.median(hairs[:, -1]) + 20
-assert hairs[:, -1].min() < ends["a play, in the mean"] < hairs[:, -1].max()
+assert (
+    np.mean(hairs[:, -1] < ends["greedy"]) >= 0.9 and abs(ends["a play, in the mean"] / hairs[:, -1].mean() - 1) < 0.2
+)
 
 # %% [markdown]
-# Greedy and the beams run high above the hairs: a text a million times as probable as those that are drawn. And the
-# play, which a poet wrote and the model has never read, runs in the midst of the *hairs*. The most probable text is one
-# that nobody would write; what people write is, to a model, improbable at the same rate as what the model draws.
+# Greedy and the beams run above nearly all hairs: what they write is more than a million times as probable as the hair
+# in the middle. And the play, which a poet wrote and the model has never read, falls about as fast as the *hairs* do,
+# in other scenes and to other words. The most probable text is one that nobody would write; what people write is, to a
+# model, improbable at nearly the same rate as what the model draws.
 #
 # ## 3 · Right, or various
 #
@@ -398,8 +409,9 @@ print(ask("What is the capital of Norway?", system="You are brief."))
 # First the question that was left open: what do six copies of a sentence cost a larger model?
 
 # %%
-print(copies(talker, words).round(0))
-assert copies(talker, words)[-1] < copies(talker, words)[0] / 5
+costs = copies(talker, words)
+print(costs.round(0))
+assert costs[-1] < costs[0] / 5
 
 # %% [markdown]
 # Here the loop does feed itself. It has read enough to know what a repetition looks like, and to go on with it.
@@ -433,8 +445,8 @@ assert right(answers) > 0.6 > 0.2 > right(untold)
 
 # %% [markdown]
 # *Answer 4.* Hardly any without, and most with. The same weights, the same question. Without the marks the model does
-# not know that it is its turn, and says next to nothing; with them it answers. A model that was trained on
-# conversations is used outside of its data when it is used without its template, and no error says so.
+# not know that it is its turn; with them it answers. A model that was trained on conversations is used outside of its
+# data when it is used without its template, and no error says so.
 #
 # Which drawing is best? It depends on what one wants, so we look at two wishes at once: the *right* capital, and a
 # story that can go on in *many* ways. Both can be calculated, without drawing at all. After *The capital of France is*
@@ -461,7 +473,7 @@ begun = [prompt + f"The capital of {country} is" for prompt, country in zip(aske
 fact, city = before_each(begun, [f" {capital}" for capital in CAPITALS.values()])
 story = [ask("Tell me a story about a duck and the sunset.")] * 6
 openings = write(talker, words, story, 18, **free)
-middle = torch.cat(before_each(story, openings)[0])[::3]  # every third place
+middle = torch.cat([rows[2::3] for rows in before_each(story, openings)[0]])  # every third place of each
 
 
 def choices(p: Tensor) -> float:
@@ -483,8 +495,8 @@ def chance(way) -> float:
 p_of = lambda a, T=1.0: sample.temper(a, T)
 knobs = {
     "temperature": [lambda a, T=T: p_of(a, T) for T in (0.1, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1, 1.2, 1.5)],
-    "top-k": [lambda a, k=k: sample.top_k(p_of(a), k) for k in (1, 2, 4, 10, 40)],
-    "top-p": [lambda a, P=P: sample.nucleus(p_of(a), P) for P in (0.3, 0.6, 0.8, 0.9, 0.95)],
+    "top-k": [lambda a, k=k: sample.top_k(p_of(a), k) for k in (1, 2, 4, 10)],
+    "top-p": [lambda a, P=P: sample.nucleus(p_of(a), P) for P in (0.3, 0.6, 0.8, 0.9)],
     "min-p": [lambda a, m=m: sample.min_p(p_of(a), m) for m in (0.5, 0.2, 0.05, 0.01)],
     "T = 1.5, min-p": [lambda a, m=m: sample.min_p(p_of(a, 1.5), m) for m in (0.5, 0.2, 0.1, 0.05)],
 }
@@ -507,23 +519,29 @@ assert y[0] > 0.8 > y[7] + 0.05 > y[-1] + 0.2 and x[0] < 1.2 < 4 < x[7] < x[-1]
 above = {knob: (line[:, 1] - np.interp(line[:, 0], x, y)).max() for knob, line in plane.items()}
 below = {knob: (line[:, 1] - np.interp(line[:, 0], x, y)).min() for knob, line in plane.items()}
 assert max(above.values()) < 0.03 and max(below["top-k"], below["T = 1.5, min-p"]) < -0.03
+assert y[0] > right(answers)
+course.expect("07.capitals_warm", y[7], baseline=y[0])
 
 # %% [markdown]
 # *Answer 5.* The plain one. All lines fall: what makes a story more open makes the capital less sure. And no cut lies
-# above the line of the temperature; top-k, and min-p at a high temperature, lie clearly below it. To be a little colder
-# is as good a bargain as any of these cuts. (At the upper left stands greedy drawing, right nine times in ten. In
+# above the line of the temperature by more than a hair; top-k and min-p, hot or not, lie below it in places. To be a
+# little colder is as good a bargain here as any of these cuts. (Schaeffer et al. 2025 looked at the claims for min-p on
+# other tasks, and found no advantage either. At the upper left stands greedy drawing, right nine times in ten. In
 # answer 4 it was right less often; here we have begun its sentence for it.)
 #
-# ### ◇ Why no cut lies above the line
+# ### ◇ A theorem, and its limits
 #
-# It could not be otherwise, if *right* meant *probable*. Let $p_T$ be (7.1) at a temperature $T$, and $q$ anything that
-# is as open, $H(q) = H(p_T)$. Then the mean of $\log p$ is not higher under $q$ than under $p_T$. For
-# $D_{\mathrm{KL}}(q \,\|\, p_T) \ge 0$ (chapter 01), and by (7.1) $\log p_T = \tfrac{1}{T} \log p$ and a constant; so
-# $-H(q) - \tfrac{1}{T}\, \mathbb{E}_q \log p + \text{const} \ge 0$, with equality at $q = p_T$. At one entropy, the
-# temperature is the best that can be had.
+# For *one* distribution it could not be otherwise, if *right* meant *probable*. Let $p$ be (7.1) at $T = 1$, $p_T$ the
+# same at another temperature, and $q$ anything that is as open, $H(q) = H(p_T)$. Then the mean of $\log p$ is not
+# higher under $q$ than under $p_T$. For $D_{\mathrm{KL}}(q \,\|\, p_T) \ge 0$ (chapter 01), and $\log p_T$ is
+# $\tfrac{1}{T} \log p$ and a constant; so $-H(q) - \tfrac{1}{T}\, \mathbb{E}_q \log p + \text{const} \ge 0$, with
+# equality at $q = p_T$. At one entropy, the temperature is the best that can be had.
+#
+# Our plane, however, asks one kind of place how open it is and another how right. There nothing is proved, and a cut
+# *can* win: one that leaves the story as it is and makes the fact sure. The last lines make such a world.
 
 # %%
-p = middle[:1].softmax(-1)[0].double()
+p = max(middle.double().softmax(-1), key=lambda row: choices(row[None]))  # the most open place of them
 for q in (sample.top_k(p, 5), sample.nucleus(p, 0.8), sample.min_p(p, 0.1)):
     low, high = 0.05, 1.0
     for _ in range(50):  # at which temperature is p as open as q?
@@ -532,15 +550,18 @@ for q in (sample.top_k(p, 5), sample.nucleus(p, 0.8), sample.min_p(p, 0.1)):
     tempered = sample.temper(p.log(), T)
     likely = [(way * p.log2()).sum().item() for way in (q, tempered)]
     print(f"as open as T = {T:.2f}; mean log2 p: cut {likely[0]:.2f}, tempered {likely[1]:.2f}")
-    assert likely[0] <= likely[1]
+    assert likely[0] <= likely[1] + 1e-6
+fact_, story_ = torch.tensor([0.8, 0.2]), torch.tensor([0.3, 0.25, 0.25, 0.2])
+assert torch.equal(sample.min_p(story_, 0.3), story_) and sample.min_p(fact_, 0.3)[0] == 1
 
 # %% [markdown]
-# What a cut is good for stands outside of this theorem: it takes $p$ at its word. The tail of a model is the part that
-# it has seen least, thousands of tokens, each improbable, together probable enough to come once in a few words, and
-# after one such word the model continues *that*. Here is one hot opening, and a setting that is sold as a cure.
+# So whether a cut is worth its knob is a question for measurement, and here it was not. What a cut is meant for is the
+# tail, thousands of tokens that the model has hardly seen: each is improbable, and when it is hot they are together
+# probable enough to come once in a few words; and then the model continues *that*. Here is one hot opening, and a
+# setting that is sold as a cure.
 
 # %% tags=["nbval-ignore-output"]
-print("T = 1.5:", *write(talker, words, story[:1], 16, **free | dict(temperature=1.5)))
+print("T = 1.5:", *write(talker, words, story[:1], 10, **free | dict(temperature=1.5)))
 punished = write(talker, words, asked, 8, do_sample=False, repetition_penalty=1.5)
 print(f"\ncapitals, greedy: {right(answers):.0%} right; with a repetition penalty of 1.5: {right(punished):.0%}")
 print(*punished[:4], sep="\n")
@@ -549,26 +570,27 @@ print(*punished[:4], sep="\n")
 assert right(punished) < right(answers) - 0.1
 
 # %% [markdown]
-# The **repetition penalty** (Keskar et al. 2019) divides the logits of tokens already written. It is blind: the
-# question is written too, so the very name that an answer needs is punished with the rest.
+# The **repetition penalty** (Keskar et al. 2019) makes tokens that were already written less probable. It is blind: as
+# the library applies it, the words of the question count as written, the name of the country among them. (1.5 is
+# strong. The inventors advise 1.2.)
 #
-# So: where one answer is right, draw cold; where many are good, draw warm. Here are two whole stories, warm, of one
-# sentence each. They are the first two.
+# So: where one answer is right, draw cold; where many are good, draw warm. Here are two stories, warm. One sentence was
+# asked for, and they are the first two.
 
 # %% tags=["nbval-ignore-output"]
 short = ask("Tell me a story about a duck and the sunset in one sentence.")
-two_stories = write(talker, words, [short] * 2, 50, do_sample=True, temperature=0.7, top_k=0)
+two_stories = write(talker, words, [short] * 2, 40, do_sample=True, temperature=0.7, top_k=0)
 print("\n\n".join(two_stories))
 
 # %%
 assert all(len(text.split()) > 3 for text in two_stories)
 
 # %% [markdown]
-# The sentences are good, and the words are those of a thousand tales at sunset. Who sees whom, and why, comes and goes:
-# what the model has learnt is how stories sound.
+# The words are those of a thousand tales at sunset, and they stand where such words stand. Who flies, and why, comes
+# and goes: what the model has learnt is how stories sound.
 
 # %% [markdown]
-# ### ◇ What no setting repairs
+# ### ◇ In good form, and wrong
 #
 # Now something that a child of seven can do: all 16 sums of two numbers from 2 to 5, greedily, after three examples.
 # The baseline is to say 7 each time, the most frequent sum.
@@ -583,14 +605,14 @@ print(f"right: {added:.0%}; always 7: {4 / 16:.0%}")
 
 # %%
 numbers = np.mean([reply.strip(" .").isdigit() for reply in replies])
-assert added < 0.5 < 0.9 < numbers  # mostly wrong, and always in the right form
+assert added <= 4 / 16 and numbers > 0.9  # no better than always 7, and always in the right form
 
 # %% [markdown]
-# It answers at once, in the form that was shown, without a sign of doubt, and wrong. The capitals stood in what it
-# read, thousands of times; the sums stood there too, but a sum is not a thing to be remembered, and a model of this
-# size has not found the rule. Drawing colder makes it wrong the same way every time; a grammar makes it a wrong number
-# of the right form; a judge who cannot add cannot choose. Larger models can add, and stumble over products; they are
-# given a calculator. The manner of an answer tells nothing about its truth.
+# It answers at once, in the form that was shown, and wrong. The capitals stood in what it read, thousands of times; the
+# sums stood there too, but a sum is not a thing to be remembered, and this model, in four bits, has no rule for these.
+# Drawing colder would make it wrong in the same way every time. A grammar would force it to a number, and the number
+# would be wrong. A judge who cannot add cannot choose the right one. Larger models can add, and are given a calculator
+# for the rest.
 
 # %% [markdown]
 # ## 4 · A record that a program can read
@@ -602,14 +624,7 @@ assert added < 0.5 < 0.9 < numbers  # mostly wrong, and always in the right form
 # token may come next if the text with it is still the beginning of some complete text, a *partial match*.
 #
 # $K$ is then a matter of grammar, and (7.2) is used at each step. Every text that comes out keeps the rule. But is it a
-# fair draw from *the texts that keep the rule*, which is what chapter 02 would call the posterior? Let $G$ be the set
-# of good texts and $Z_t$ the probability of all allowed tokens at step $t$. Masking multiplies each factor by $1/Z_t$,
-# so
-#
-# $$q(x) = p(x) \prod_t \frac{1}{Z_t(x_{<t})}, \qquad p(x \mid G) = \frac{p(x)}{p(G)} \tag{7.3}$$
-#
-# for each $x \in G$; below they are `masked` and `posterior`. The two agree only if the product of the $Z_t$ is the
-# same for every good text. It is not, whenever an innocent beginning leads to a place where little is allowed.
+# fair draw from *the texts that keep the rule*, which is what chapter 02 would call the posterior?
 #
 # *Predict 6.* The first letter is A with 0.9 or B with 0.1; after A the letter e follows with 0.01, after B with 0.9.
 # The text must end with e. How often does a masked draw begin with A, and how often would the posterior?
@@ -624,9 +639,16 @@ reweighted = {a: masked[a] * then_e[a] for a in start}  # times the product of Z
 assert np.isclose(reweighted["A"] / sum(reweighted.values()), posterior["A"]) and posterior["A"] < 0.1 < masked["A"]
 
 # %% [markdown]
-# *Answer 6.* Nine times in ten, and one time in eleven. The mask walks into the alley and then breaks the wall; the
-# posterior would not have gone there. The product of all $Z_t$ tells how thick the walls were, and as a weight it mends
-# the draw. Now the grammar of the record.
+# *Answer 6.* Nine times in ten, and one time in eleven. The mask follows the likely beginning and then forces the
+# unlikely e; the posterior would hardly have begun so. In general, let $G$ be the set of good texts, $x_{<t}$ the
+# beginning of a text $x$, and $Z_t$ the probability of all tokens that are allowed after it. Masking multiplies each
+# factor by $1/Z_t$. So a masked draw gives $x \in G$ with the probability $q(x)$, and the posterior with another:
+#
+# $$q(x) = p(x) \prod_t \frac{1}{Z_t(x_{<t})}, \qquad p(x \mid G) = \frac{p(x)}{p(G)} \tag{7.3}$$
+#
+# Above they are `masked` and `posterior`. The two agree only if the product of the $Z_t$ is the same for every good
+# text. It is not, whenever a likely beginning leads to a place where nearly all is forbidden. As a weight, that product
+# mends the draw: `reweighted`. Now the grammar of the record.
 
 # %%
 from functools import cache
@@ -662,19 +684,22 @@ def shape(text: str) -> str:
 
 assert allowed("")[words.encode("{")[0]] and not allowed("")[words.encode("Sure")[0]] and not allowed("")[END]
 assert allowed(shape(KENYA))[END] and allowed(shape(KENYA)).sum() == 1
+assert all('try": "'.startswith(pieces[i]) for i in allowed('{"coun').nonzero()[:, 0])
 
 # %% [markdown]
-# The library calls such a thing before it chooses each token, with the logits of all; we forbid, and add up the walls.
+# After `{"coun` only tokens that go on with `try` are allowed; inside a value, nearly all that are made of letters. The
+# library calls a `LogitsProcessor` before it chooses each token, with the logits of all. Ours forbids, and adds up how
+# hard it had to push: $-\log_2 Z_t$ bits at each step, the **walls**.
 
 # %%
 from transformers import LogitsProcessor
 
 
 class Grammar(LogitsProcessor):
-    """Forbids what the grammar does not allow. walls: (B,), -log2 of the product of all Z_t."""
+    """Forbids what the grammar does not allow. walls: (B,), -log2 of the product of all Z_t. overruled: (B,), the best?"""
 
     def __init__(self, begin: int, texts: int):
-        self.begin, self.walls = begin, torch.zeros(texts)
+        self.begin, self.walls, self.overruled = begin, torch.zeros(texts), torch.zeros(texts, dtype=torch.bool)
 
     def __call__(self, ids: Tensor, scores: Tensor) -> Tensor:
         p = scores.float().softmax(-1).cpu()
@@ -682,6 +707,7 @@ class Grammar(LogitsProcessor):
             if END not in row:
                 good = allowed(shape(words.decode(row)))
                 self.walls[i] -= p[i, good].sum().log2()
+                self.overruled[i] |= ~good[p[i].argmax()]
                 scores[i, ~good.to(scores.device)] = -torch.inf
         return scores
 
@@ -713,16 +739,21 @@ records, walls = {}, {}
 for wish, prompts in wishes.items():
     begin = words(prompts, padding=True, return_tensors="pt").input_ids.size(1)
     grammar = Grammar(begin, len(prompts))
-    records[wish, "free"] = write(talker, words, prompts, 44 if wish == "described" else 28, do_sample=False)
     records[wish, "grammar"] = write(talker, words, prompts, 40, do_sample=False, logits_processor=[grammar])
+    changed = grammar.overruled.nonzero()[:, 0].tolist()  # in the others greedy writes the same without it
+    texts = write(talker, words, [prompts[i] for i in changed], 40, do_sample=False) if changed else []
+    records[wish, "free"] = [dict(zip(changed, texts)).get(i, same) for i, same in enumerate(records[wish, "grammar"])]
+    print(f"{wish}: the grammar overruled the first choice in {len(changed)} of {len(prompts)}")
     walls[wish] = grammar.walls.numpy()
 
 # %% tags=["nbval-ignore-output"]
 found = {way: np.array(list(map(judged, texts, CAPITALS.values()))) for way, texts in records.items()}
 for (wish, way), shares in found.items():
-    print(f"{wish}, {way}: {shares[:, 0].mean():.0%} can be read, {shares[:, 1].mean():.0%} name the capital")
+    cut = np.mean(["{" in text and "}" not in text for text in records[wish, way]])
+    print(f"{wish}, {way}: {shares[:, 0].mean():.0%} can be read, {shares[:, 1].mean():.0%} name the capital", end="")
+    print(f"; {cut:.0%} were cut off")
     print(*(f"    {text!r}" for text in records[wish, way][:3]), sep="\n")
-print("walls, bits a record:", {wish: thick.mean().round(1).item() for wish, thick in walls.items()})
+print("walls, bits a record:", ", ".join(f"{wish} {thick.mean():.1f}" for wish, thick in walls.items()))
 told = np.array([city in answer for city, answer in zip(CAPITALS.values(), answers)])
 in_record = found["shown", "grammar"][:, 1]
 print("right in a sentence and wrong in the record:", *np.array([*CAPITALS])[told & ~in_record])
@@ -731,7 +762,7 @@ print("the other way round:", *np.array([*CAPITALS])[in_record & ~told])
 # %%
 readable, named = ({way: shares[:, i].mean() for way, shares in found.items()} for i in (0, 1))
 assert readable["described", "grammar"] == readable["shown", "grammar"] == 1
-assert readable["described", "free"] < 0.7 and readable["shown", "free"] > 0.9
+assert readable["described", "free"] < 0.6 and readable["shown", "free"] > 0.9
 for wish in wishes:
     assert abs(named[wish, "free"] - named[wish, "grammar"]) < 0.15  # three of 24
 assert min(named["shown", way] - named["described", way] for way in ("free", "grammar")) > 0.15
@@ -739,17 +770,17 @@ assert walls["described"].mean() > 5 * walls["shown"].mean()
 course.expect("07.walls_described", walls["described"].mean(), baseline=walls["shown"].mean())
 
 # %% [markdown]
-# *Answer 7.* With the grammar a program can read every record; so it can with an example and no grammar. Of the
-# described ones it can read fewer than half, though fences and talk were taken off: keys are missing, or the whole
-# record is. (Laugh at Germany, whose data have a key called *please*.) And the capitals? They follow the *prompt*. With
-# an example about half are right, without one hardly any, and whether the grammar stands there makes no difference that
-# 24 countries could show. Does the form itself cost truth? The same model, asked in a sentence, knew Cairo. But some
-# countries change to the better, too, and a fair coin would part them like this now and then.
+# *Answer 7.* With the grammar a program can read every record. With an example and no grammar it can read nearly all,
+# too. Of the described ones it can read about half at best, though fences and talk were taken off: keys are missing, or
+# the whole record is. (On our laptop *the German data structure* has a key called *please*.) And the capitals? They
+# follow the *prompt*. With an example many more are named than without one, and whether the grammar stands there makes
+# no difference that 24 countries could show. Does the form itself cost truth? Some capitals that the model knew in a
+# sentence are wrong in its record, and some the other way round; for more one would need more countries.
 #
-# So the grammar buys the form, all of it and nothing else. Germany again, with the grammar: a flawless record, in which
-# the capital of Germany is *Germany*. And the walls say what the form has cost: where the wish was only described, the
-# rule had to push ten times as hard as where one was shown. A thick wall is a sign that the model wanted to write
-# something else, and that the prompt is the place to mend it.
+# So the grammar buys the form, all of it and nothing else. Look at the second record of the second row: it is flawless,
+# and it says that the capital of Germany is *Germany*. And the walls say what the form has cost: where the wish was
+# only described, the rule had to push more than five times as hard as where one was shown. A thick wall is a sign that
+# the model wanted to write something else, and that the prompt is the place to mend it.
 #
 # Does a masked record have to end? A value may be of any length here, so the grammar promises a good record *if* one
 # ends. All of these did.
@@ -770,13 +801,13 @@ without_names = lambda text: regex.sub(r"(?m)^[A-Z][A-Za-z' -]*:\n", "", text)  
 play, test = without_names(data.shakespeare()), without_names(data.shakespeare("test"))
 codec = CharCodec.train(play)
 V = len(codec.vocab)
-clean = lambda text: "".join(c for c in text if c in codec.vocab)
-purist = ngram.fit_kneser_ney([codec.encode(play)], V, 5)
+clean = lambda text: " ".join("".join(c for c in text if c in codec.vocab).split())  # no judge sees a line break
+purist = ngram.fit_kneser_ney([codec.encode(clean(play))], V, 5)
 plain_wish = "A king speaks to his soldiers on the night before a battle. Write what he says."
 warm = dict(do_sample=True, temperature=0.8, top_k=0, min_p=0.05)
-plain = write(talker, words, [ask(plain_wish)] * 24, 22, **warm)
-bits = lambda chain, text: -chain.log_prob(codec.encode("\n" * chain.order + clean(text))).mean() / log(2)
-verse = [test[i : i + 200] for i in range(0, 25_000, 500)]  # fifty pieces of unread plays
+plain = write(talker, words, [ask(plain_wish)] * 24, 20, **warm)
+bits = lambda chain, text: -chain.log_prob(codec.encode(" " * chain.order + (clean(text) or " "))).mean() / log(2)
+verse = [test[i : i + 200] for i in (test.index("\n", i) + 1 for i in range(0, 25_000, 500))]  # fifty pieces, unread
 print("the assistant:", plain[0])
 
 # %% tags=["nbval-ignore-output"]
@@ -789,16 +820,17 @@ print(", ".join(f"{who}: {value:.2f}" for who, value in to_purist.items()), "bit
 assert abs(to_purist["machine"] - to_purist["poet"]) < 0.3
 
 # %% [markdown]
-# *Answer 8.* Neither. The judge is useless: he finds the assistant as Shakespearean as Shakespeare. **Likelihood is not
-# quality.** A text of common words is probable to anybody who knows English letters, and a poet's own words are *not*
-# the most probable ones. What tells two writers apart is not how probable a text is to one, but *to one rather than the
-# other*, and that is chapter 02: a classifier made of two generators. We train two small chains, one on Shakespeare,
-# one on as much text by the assistant, and take the difference, a posterior log odds for each letter.
+# *Answer 8.* Hardly any difference, and the judge is useless: he finds the assistant, drawn as one mostly draws it,
+# about as Shakespearean as Shakespeare. **Likelihood is not quality.** A text of common words is probable to anybody
+# who knows English letters, and a poet's own words are *not* the most probable ones. What tells two writers apart is
+# not how probable a text is to one, but *to one rather than the other*, and that is chapter 02: a classifier made of
+# two generators. We train two small chains, one on Shakespeare, one on as much text by the assistant, and take the
+# difference, the log odds of the two writers for each letter.
 
 # %%
-lesson, unseen = plain[:16], plain[16:]
+lesson, unseen = plain[:14], plain[14:]
 modern = clean("\n".join(lesson))
-old_text = without_names(data.shakespeare("validation"))[: len(modern)]
+old_text = clean(without_names(data.shakespeare("validation"))[: 2 * len(modern)])[: len(modern)]
 two = [ngram.fit_kneser_ney([codec.encode(text)], V, 3) for text in (old_text, modern)]
 
 
@@ -808,11 +840,16 @@ def reward(text: str) -> float:
 
 
 told_apart = np.mean([reward(text) > 0 for text in verse]), np.mean([reward(text) < 0 for text in unseen])
-assert told_apart[0] > 0.85 and told_apart[1] > 0.6  # of the unread plays; of the assistant's eight new texts
+print(
+    f"{len(modern):,} letters each; told apart: {told_apart[0]:.0%} of the plays, {told_apart[1]:.0%} of the assistant"
+)
+assert np.average(told_apart, weights=[len(verse), len(unseen)]) > 0.75  # of sixty texts that he has not read
 
 # %% [markdown]
-# A judge trained on a few pages tells them apart. Now three ways to a king's speech: ask for the style; ask for it,
-# draw 16 and take the one that the judge likes best (**re-ranking**, 重排序); and, in the next section, train.
+# A judge trained on less than a page tells them apart, mostly. (He has seen the assistant speak of one thing only, a
+# king before a battle, and so do all texts that he will judge.) Now three ways to a king's speech: ask for the style;
+# ask for it, draw 16 and take the one that the judge likes best (**re-ranking**, 重排序); and, in the next section,
+# train.
 #
 # Draw $n$ texts, let a judge give each a reward $R$, and take the best: **best of n**. If a single draw is at most $R$
 # with probability $F(R)$, the best of $n$ is so with $F(R)^n$. How far have we moved away from the model? At most
@@ -820,31 +857,36 @@ assert told_apart[0] > 0.85 and told_apart[1] > 0.6  # of the unread plays; of t
 # $$D_{\mathrm{KL}}(\text{best of } n \,\|\, \text{one draw}) \;\le\; \log n - \frac{n-1}{n}
 # \quad\text{nats} \tag{7.4}$$
 #
-# for the whole text, however long it is, with equality when no two texts tie and none is likely (Beirami et al. 2024);
-# `best_of` below checks it. *Sixteen draws: how many bits?* $4 - 1.35 = 2.65$. That is little: the prior is kept, and
-# so is its good sense.
+# for the whole text, however long it is, and nearly so much where no two texts tie and none is likely (Beirami et al.
+# 2024); `best_of` below checks it. For two draws that is $\ln 2 - 0.5 = 0.19$ nats, about a quarter of a bit. *Sixteen
+# draws: how many bits?* $4 - 1.35 = 2.65$. That is little: we stay near the model, and keep its good sense.
 #
 # *Predict 9.* How does the reward of the best grow with $n$, and is there a text that the judge likes better than the
 # best of sixteen?
 
 
 # %%
-def best_of(n: int) -> np.ndarray:
-    """Probabilities of 1000 equally probable texts, ordered by reward, when the best of n draws is taken."""
-    return np.diff((np.arange(1001) / 1000) ** n)
+def best_of(n: int, p: np.ndarray) -> np.ndarray:
+    """Probabilities of texts, ordered by reward, when the best of n draws is taken. p: of one draw."""
+    return np.diff(np.append(0, p.cumsum()) ** n)
 
 
 for n in (2, 16, 64):
-    q = best_of(n)
-    assert abs((q * np.log(q * 1000)).sum() - (log(n) - (n - 1) / n)) < 0.01 * log(n)  # (7.4)
+    for p, close in (
+        (np.full(1000, 1 / 1000), True),
+        (np.array([0.5, 0.3, 0.2]), False),
+    ):  # unlikely texts; likely ones
+        q, most = best_of(n, p), log(n) - (n - 1) / n
+        moved = (q * np.log(q / p)).sum()
+        assert moved <= most and (moved > 0.99 * most - 0.01) == close  # (7.4)
 
 # %% tags=["nbval-ignore-output"]
 styled_wish = plain_wish + " Write it in the style of William Shakespeare, in verse."
-styled = write(talker, words, [ask(styled_wish)] * 16, 25, seed=course.seed() + 1, **warm)
+styled = write(talker, words, [ask(styled_wish)] * 16, 20, seed=course.seed() + 1, **warm)
 scores = np.sort([reward(text) for text in styled])
-N = len(scores)
 picks = [1, 2, 4, 8, 16]
-curve = [sum(scores[i - 1] * ((i / N) ** n - ((i - 1) / N) ** n) for i in range(1, N + 1)) for n in picks]  # F^n
+hat = np.random.default_rng(course.seed())
+curve = [np.mean([hat.choice(scores, n, replace=False).max() for _ in range(2000)]) for n in picks]  # any n of the 16
 fig, ax = plt.subplots(figsize=(7, 3))
 ax.plot([(log(n) - (n - 1) / n) / log(2) for n in picks], curve, "o-", color=show.SUNSET)
 for y, who, color in (
@@ -857,22 +899,24 @@ ax.set(xlabel="moved away from the model at most, bits", ylabel="reward, bits pe
 show.figure(fig, alt="The reward of the best of n rises with the logarithm of n and slows down.")
 
 # %%
-assert all(np.diff(curve) > 0) and curve[-1] - curve[-2] < curve[1] - curve[0]  # ever more, and ever less so
-course.expect("07.reward_gain", curve[-1] - curve[0], baseline=0)
+assert np.isclose(curve[-1], scores[-1]) and abs(curve[0] - scores.mean()) < 0.05
+assert curve[-1] > scores.mean() + 0.2
 
 # %% tags=["nbval-ignore-output"]
-darling = "\n".join(["What, ho! my lord, my lord!"] * 8)
+darling = max(
+    (8 * f"{cry} " for cry in ("What, ho! my lord, my lord!", "O, fie! O, fie!", "Thou hast, thou art!")), key=reward
+)
 print("the best of 16:", max(styled, key=reward))
-print("\nthe judge's darling:", f"{reward(darling):.1f} against {curve[-1]:.1f}")
+print("\nthe judge's darling:", darling[:40], f".. {reward(darling):.1f} against {scores[-1]:.1f}")
 
 # %%
-assert reward(darling) > curve[-1]
+assert reward(darling) > scores[-1]
 
 # %% [markdown]
-# *Answer 9.* Each doubling of $n$ costs twice the work and moves at most one bit further; the gain shrinks. And look at
-# the last line: *What, ho! my lord* eight times beats the best of all honest draws. A judge is a stand-in for what we
-# want. Push hard enough, and one gets what the stand-in likes. This is **Goodhart's law**, and best-of-n is a gentle
-# push, which is why it mostly survives it.
+# *Answer 9.* Each doubling of $n$ costs twice the work and raises the bound (7.4) by less than one bit; the reward
+# rises with it, slowly. And look at the last line: a cry, eight times, beats the best of all honest draws. A judge is a
+# stand-in for what we want. Push hard enough, and one gets what the stand-in likes. This is **Goodhart's law**, and
+# best-of-n is a gentle push, which is why it mostly survives it.
 
 # %% [markdown]
 # ## 6 · Less than a minute of training
@@ -884,9 +928,9 @@ assert reward(darling) > curve[-1]
 # $$W' = W + \frac{\alpha}{r}\, B A, \qquad B: d_\text{out} \times r, \quad A: r \times d_\text{in}, \quad
 # B = 0 \text{ at first} \tag{7.5}$$
 #
-# This is **LoRA** (低秩适配; Hu et al. 2022), here `LoRALinear`. With rank $r = 8$ and both sides 576 there are $8
-# \cdot 1152 = 9{,}216$ numbers to train instead of 331,776, and since $B = 0$ the model is at first exactly what it
-# was. The library `peft` puts such layers in the right places for us.
+# This is **LoRA** (低秩适配; Hu et al. 2022), here `LoRALinear`; $\alpha$ is a number set by hand. With rank $r = 8$
+# and both sides 576 there are $8 \cdot 1152 = 9{,}216$ numbers to train instead of 331,776, and since $B = 0$ the model
+# is at first exactly what it was. The library `peft` puts such layers in the right places for us.
 
 
 # %%
@@ -898,17 +942,16 @@ class LoRALinear(nn.Module):
         self.linear, self.A, self.B, self.scale = linear.requires_grad_(False), A, B, alpha / len(A)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x) + self.scale * (x @ self.A.T @ self.B.T)
+        return self.linear(x) + self.scale * (x.to(self.A.dtype) @ self.A.T @ self.B.T)
 
 
 # %%
 from peft import LoraConfig, get_peft_model
 
 lora = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
-T = 64
 to_learn = torch.tensor(words.encode(play[:300_000]))
 exam = torch.tensor(words.encode(test[:1_600]))
-exam = exam[: len(exam) // (T + 1) * (T + 1)].view(-1, T + 1)
+exam = exam[: len(exam) // 65 * 65].view(-1, 65)  # windows of 64 guesses
 
 
 # %%
@@ -960,7 +1003,7 @@ recipe = Recipe(steps=8, lr=4e-3, warmup=0.1, fast=True, seed=course.seed())
 history = train(tuned, loss, recipe)
 
 # %% tags=["nbval-ignore-output"]
-spoken = write(tuned, words, [ask(plain_wish)] * 16, 25, **warm)
+spoken = write(tuned, words, [ask(plain_wish)] * 16, 20, **warm)
 after = {
     "play": exam_bits(tuned),
     "capitals": right(write(tuned, words, asked, 8, do_sample=False)),
@@ -974,7 +1017,8 @@ print(f"\nthe first draw:\n{spoken[0]}\n\nthe king's speech, best of 16, {reward
 
 # %%
 course.expect("07.lora_bits", after["play"], baseline=before["play"])
-assert after["play"] < before["play"] - 0.03 and after["reward"] > before["reward"] + 0.3
+assert after["play"] < before["play"] - 0.03
+assert after["reward"] > before["reward"] + 0.1
 assert after["capitals"] > before["capitals"] - 0.15  # three of 24
 
 # %%
@@ -983,7 +1027,7 @@ ours = LoRALinear(theirs.base_layer, theirs.lora_A["default"].weight, theirs.lor
 x = torch.randn(5, 576, generator=torch.Generator().manual_seed(course.seed())).to(device)
 with torch.inference_mode():
     x = x.to(theirs.base_layer.weight.dtype)
-    assert torch.allclose(ours(x).float(), theirs(x).float(), atol=1e-2)
+    assert torch.allclose(ours(x).float(), theirs(x).float(), atol=2e-2, rtol=2e-2)  # with bfloat16, too
     assert not torch.allclose(ours(x).float(), theirs.base_layer(x).float(), atol=1e-3)  # it has learnt something
 talker = tuned.unload()
 with torch.inference_mode():
@@ -991,13 +1035,14 @@ with torch.inference_mode():
 
 # %% [markdown]
 # *Answer 10.* Seconds, one weight in three hundred, and the unread play has become less surprising. The king's voice
-# has moved much further than by asking, and this time nobody asked for it. And what did it forget? Not the capitals: as
-# many are right as before, or more. (Why more, we have not found out.) The best of 16 now has three things behind it: a
-# wish, sixteen examples, and a judge. Read it aloud. Short lines and the look of a page come first, verse and sense
-# come later; nobody could say what this king wants his soldiers to do.
+# has moved, as far as asking moves it or further, and this time nobody asked for it. And what did it forget? Not the
+# capitals: not many fewer are right than before, and here it is more. (Why more, we have not found out.) The best of 16
+# now has three things behind it: a wish, sixteen examples, and a judge. Read it aloud. The words have become old and
+# the sentences solemn, and nobody could say what this king wants his soldiers to do. (A draw may loop, too, as in
+# section 1.)
 #
 # And it can be taken off again, since $W$ was never touched. That is why one large model can serve a thousand
-# customers: each brings two thin matrices a layer.
+# customers: each of them stores only the thin matrices.
 
 # %% [markdown]
 # ## 7 · Your own question, and a line to rhyme
@@ -1042,21 +1087,22 @@ written = show.stream(by_fives(text) + "\n\n" for text in quatrains(2, temperatu
 POETS = ["床前明月光疑是地上霜舉頭望明月低頭思故鄉", "白日依山盡黃河入海流欲窮千里目更上一層樓",
          "春眠不覺曉處處聞啼鳥夜來風雨聲花落知多少", "千山鳥飛絕萬徑人蹤滅孤舟蓑笠翁獨釣寒江雪"]  # fmt: skip
 print("Li Bai, Wang Zhihuan, Meng Haoran, Liu Zongyuan rhyme:", [rhymes(poem) for poem in POETS])
-made = [text for text in quatrains(250) if "\n" not in text]
+made = [text for text in quatrains(200) if "\n" not in text]
 ends = [text[9] for text in made] + [text[19] for text in made]
 luck = np.mean([a != b and rhyme(a) == rhyme(b) for a, b in zip(ends, np.roll(ends, 1))])
 rhymed, toned = np.mean([rhymes(text) for text in made]), np.mean([alternates(text) for text in made])
-print(f"of 250 drawn texts, {len(made)} have 20 characters")
+print(f"of 200 drawn texts, {len(made)} have 20 characters")
 print(f"lines 2 and 4 rhyme in {rhymed:.0%}, by luck in {luck:.0%}; tones alternate in {toned:.0%} of the lines")
-assert luck < rhymed < 0.4 and toned > 0.65
+assert rhymed < luck + 0.15 and toned > 0.65
 print((released.FOLDER / "verse.md").read_text(encoding="utf-8").split("**Held out**: ")[1].split("\n")[0])
 
 # %% [markdown]
 # *Answer 11.* A surprise. The model has never heard a sound, only characters, and the second and the fourth tone of a
-# line differ nearly as often as the poets' do. What is close by can be learnt from company: which characters stand two
-# places apart in fifty thousand poems tells their tones. Rhyme it has hardly learnt: ten places lie between, and of the
-# sounds there are not two kinds but dozens. So lend it our ears. A rule of verse is a constraint, as the grammar was:
-# this character must have a level tone, that one must rhyme with the end of line 2.
+# line differ about as often as the poets' do (the last line of the output, from the model's card, has them). What is
+# close by can be learnt from company: which characters stand two places apart in fifty thousand poems tells their
+# tones. Rhyme it has hardly learnt, where the poets have it nearly always: nine places lie between, and of the sounds
+# there are not two kinds but dozens. So lend it our ears. A rule of verse is a constraint, as the grammar was: this
+# character must have a level tone, that one must rhyme with the end of line 2.
 
 
 # %% tags=["mine"]
@@ -1107,20 +1153,21 @@ def surprise(text: str) -> float:
 
 # %% tags=["nbval-ignore-output"]
 STRICT = ["仄仄平平仄", "平平仄仄平", "平平平仄仄", "仄仄仄平韵"]  # one of the classical patterns
-ruled, walls_of_verse = verses([""] * 100, STRICT, home=9)  # line 4 rhymes with line 2
+ruled, walls_of_verse = verses([""] * 60, STRICT, home=9)  # line 4 rhymes with line 2
 print(by_fives(ruled[0]) + "\n\n" + by_fives(ruled[1]))
-free_bits, ruled_bits = (np.mean([surprise(text) for text in texts]) for texts in (made[:100], ruled))
+free_bits, ruled_bits = (np.mean([surprise(text) for text in texts]) for texts in (made[:60], ruled))
 print(f"\nbits per character, to the model itself: free {free_bits:.2f}, by rule {ruled_bits:.2f}")
 print(f"the walls: {walls_of_verse.mean():.0f} bits a poem")
 
 # %%
-assert ruled_bits < free_bits + 0.2 and 7 < walls_of_verse.mean() < 14
+assert ruled_bits < free_bits + 0.3 and 7 < walls_of_verse.mean() < 14
 assert all(map(rhymes, ruled)) and np.mean([alternates(text) for text in ruled]) == 1
 
 # %% [markdown]
-# Every rule is kept in every poem, and by the model's own measure the lines are as natural as before. If the model
-# cared nothing for tones, each of the 20 places would cost one bit, and the rhyme several more; it pays about half of
-# that, for half of the way it goes by itself. The rules buy sound; sense they cannot buy.
+# Every rule is kept in every poem (two endings rhyme if they are of one class in the rhyme book of 2005, as 名 and 中
+# are), and by the model's own measure the lines are about as natural as before. If the model cared nothing for tones,
+# each of the 20 places would cost one bit, and the rhyme several more. It pays about half of that, since it follows the
+# tones half-way by itself. The rules buy sound; they cannot buy sense.
 #
 # Now yours. Ask the talker something, and give the poet a line of five characters: lines 2 and 4 will rhyme with it. Of
 # 64 poems we keep the one that the model itself finds the most probable. So a rule and a choice work together, and the
@@ -1131,14 +1178,17 @@ MINE = None  # or ("Why is the sky blue?", "秋水共長天"): your question, an
 
 question, line = ("Why do ducks fly home at sunset?", "床前明月光") if MINE is None else MINE
 strange = [c for c in line if c not in SOUND]
-if len(line) != 5 or strange or rhyming(line, 4).sum() < 2:
-    raise ValueError(f"{line}: take five characters, traditional ones, that the model knows; and a commoner rhyme")
+if len(line) != 5 or strange:
+    raise ValueError(f"{line}: write five characters that the model has read, traditional ones; unknown: {strange}")
+if rhyming(line, 4).sum() < 2:
+    raise ValueError(f"{line}: the model knows fewer than two rhymes for {line[4]}: end on another character")
 
 # %% tags=["mine", "nbval-ignore-output"]
-replies = write(talker, words, [ask(question)], 20, do_sample=False)
-replies += write(talker, words, [ask(question)] * 2, 20, do_sample=True, temperature=1.5, top_k=0, min_p=0.2)
+replies = write(talker, words, [ask(question)], 16, do_sample=False)
+replies += write(talker, words, [ask(question)] * 2, 16, do_sample=True, temperature=1.5, top_k=0, min_p=0.2)
 print("cold:  {}\n\nhot:   {}\n\nagain: {}".format(*replies))
-assert not any("<|" in reply for reply in replies)  # no marks of the template came out
+twice = write(talker, words, [ask(question)], 5, do_sample=False)[0]
+assert replies[0].startswith(twice.rstrip("\ufffd"))  # cold is always the same
 
 # %% tags=["mine", "showpiece", "nbval-ignore-output"]
 from pypinyin import Style, pinyin
@@ -1170,10 +1220,10 @@ assert rhyme(poem[4]) == rhyme(poem[9]) == rhyme(poem[19]) and len({*poem[4::5]}
 # <details><summary>Answer</summary>
 #
 # It is one, with a grammar that allows everything at first; only the end is masked. Nothing pulls the model towards the
-# word, so it writes on and on, until the word comes by chance or the limit comes: a thin wall at each step, at the very
-# place where the model wanted to stop. By (7.3) the draws are far from $p(x \mid \text{Oslo})$, which would have begun
-# with Norway. To get that one must know, early, which beginnings lead there: the noise-aware classifier of chapter 02,
-# or many draws and a choice, or a prompt.
+# word, so it writes on and on, until the word comes by chance or the limit comes: no wall at most steps, and a thick
+# one at the very place where the model wanted to stop. By (7.3) the draws are far from $p(x \mid \text{Oslo})$, which
+# would have begun with Norway. To get that one must know, early, which beginnings lead there: the noise-aware
+# classifier of chapter 02, or many draws and a choice, or a prompt.
 #
 # </details>
 #
@@ -1206,16 +1256,17 @@ course.summary()
 # %% [markdown]
 # How do you make a language model do as it is told? By prompt, if it has been trained to listen; by drawing cold where
 # one answer is right and warm where many are good; by forbidding, where the wish is a form; by choosing, where there is
-# a judge; by training, where there are examples. Each of them moves the distribution, and each leaves the question
-# whether the text is *true* where it was.
+# a judge; by training, where there are examples. Each of them moves the distribution, and none of them guarantees that
+# the text is *true*.
 #
 # ## Limits
 #
 # - 24 capitals, six openings of one story, and one model of 135 million weights, each packed in four bits once: the
-#   lines of section 3 are those of this model. That temperature gives the best of them is proved for the mean of $\log
-#   p$ only; for the capitals it was measured.
+#   lines of section 3 are those of this model. That no cut beats the temperature is proved for one distribution and the
+#   mean of $\log p$ only; for stories and capitals together it was measured, once.
 # - The effective number counts noise as openness, and looks at one token. What happens *after* a bad one it cannot see.
-# - The judge of style is made of a few pages, and *What, ho!* fools him. No reader has judged any of these texts.
+# - The judge of style is made of less than a page on one subject, and a cry said eight times fools him. No reader has
+#   judged any of these texts.
 # - The bound (7.4) is about whole texts; how much of it is used, we did not measure.
 # - Rhyme and tone are today's. A poem may keep every rule of sound and say nothing.
 # - LoRA was run for eight steps with one learning rate, and one seed a run.
@@ -1244,6 +1295,7 @@ course.summary()
 # - Hu, E. J. et al. (2022). LoRA: low-rank adaptation of large language models. arXiv:2106.09685
 # - Keskar, N. S. et al. (2019). CTRL: a conditional transformer language model for controllable generation.
 #   arXiv:1909.05858
-
 # - Nguyen, M. et al. (2024). Turning up the heat: min-p sampling for creative and coherent LLM outputs.
 #   arXiv:2407.01082
+# - Schaeffer, R. et al. (2025). Turning down the heat: a critical analysis of min-p sampling in language models.
+#   arXiv:2506.13681
