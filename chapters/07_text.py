@@ -328,7 +328,7 @@ assert repeated(greedy) > 0.1 > 0.02 > max(repeated(drawn), repeated(poet))
 
 # %% [markdown]
 # The most probable next word, taken every time, is not what makes a probable text, and surely not a human one
-# (Holtzman et al. 2020). The loop feeds itself: each repetition makes the next one more probable.
+# (Holtzman et al. 2020, who found that in larger models each repetition makes the next one more probable).
 #
 # And stopping? Our model has learnt an end token, which stands between two speeches. Left alone it ends by itself.
 
