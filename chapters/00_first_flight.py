@@ -423,8 +423,8 @@ print("temperature 0:", stuck[:300], "\n\ntemperature 2:", feverish[:120], sep="
 
 # %% [markdown]
 # *Answer 7.* Without guidance the painter draws what it likes: about one in ten is right, by luck. At temperature 0 the
-# writer spells perfectly and falls into a rut; chapter 01 proves that it must in the end repeat itself, and why so soon
-# is another question. At 2 it has forgotten how to spell. The samples in between, the ones that look like magic, are a
+# writer spells perfectly and falls into a rut; chapter 01 proves that it must in the end repeat itself, and chapter 07
+# asks why so soon. At 2 it has forgotten how to spell. The samples in between, the ones that look like magic, are a
 # matter of one number, set by hand. Count words, in the first three hundred letters that each wrote:
 
 

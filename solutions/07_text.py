@@ -204,7 +204,7 @@ assert len(set(written["chorus"])) == 1 and len(set(written["mended"])) == 8
 # %% [markdown]
 # ## 07.2 · verify · 15 min · ●●○○○ · The nucleus
 #
-# *Chapter 07: [3 · Right, or various](../chapters/07_text.ipynb#3-·-Right,-or-various)*
+# *Chapter 07: [2 · One draw](../chapters/07_text.ipynb#2-·-One-draw)*
 #
 # Write `nucleus(p, top_p)`, a line of equation (7.2): keep the fewest most probable tokens whose probabilities sum to
 # **at least** `top_p`; all others get 0; what is kept is normalised again (Holtzman et al. 2020, arXiv:1904.09751).
@@ -818,7 +818,7 @@ assert (distance[0][1:] > 0).all()  # on the left a little is left over: for tha
 # %% [markdown]
 # ## 07.6 · modify · 30 min · ●●●○○ · Beam search
 #
-# *Chapter 07: [3 · Right, or various](../chapters/07_text.ipynb#3-·-Right,-or-various)*
+# *Chapter 07: [2 · One draw](../chapters/07_text.ipynb#2-·-One-draw)*
 #
 # Greedy decoding takes the most probable token each time and cannot go back. Beam search keeps `width` beginnings. At each
 # of `length` steps it continues every one of them with every token, and of **all** these keeps the `width` with the

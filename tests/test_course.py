@@ -200,7 +200,7 @@ def test_what_is_drawn_falls_inside_as_often_as_it_says_and_all_processors_do():
 
 # Rows that no machine had on which the chapter was measured. Only for bands that seeds move: there another processor is
 # one more draw. Measure them where they are to be had, and take the chapter, or the key, from here.
-UNMEASURED: dict[str, set[str]] = {}
+UNMEASURED: dict[str, set[str]] = {"07.walls_verse": {"server"}}
 BANDS = json.loads(course.BANDS.read_text(encoding="utf-8"))
 
 
