@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from tools import processors
-from tools.notebooks import MEASURED, stated
 
 X86 = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 
@@ -92,9 +91,3 @@ def test_a_row_that_was_asked_for_and_cannot_be_run_is_a_failure(course, monkeyp
 def test_unknown_rows_and_numbers_are_refused(course, capsys):
     assert processors.main(["abacus"]) == 1 and "no row abacus: choose of here laptop" in capsys.readouterr().out
     assert processors.main(["7"]) == 1 and "ONLY=03" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("budget", [{"laptop": 57, "gigabytes": 1.7}, {"laptop": 57, "bfloat16": 40, "gigabytes": 1.7}])
-def test_the_sentence_about_a_budget_is_found_again(budget):
-    assert MEASURED.fullmatch(stated(budget))
-    assert ("with bfloat16" in stated(budget)) == ("bfloat16" in budget)

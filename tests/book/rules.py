@@ -12,7 +12,6 @@ from nbformat import NotebookNode
 from tools.notebooks import (
     BUDGETS,
     EXERCISE,
-    MEASURED,
     MOST_GIGABYTES,
     MOST_SECONDS,
     ROOT,
@@ -20,7 +19,6 @@ from tools.notebooks import (
     WIDGET,
     prose,
     read,
-    stated,
     times,
     words,
 )
@@ -28,8 +26,6 @@ from tools.notebooks import (
 IGNORED = "nbval-ignore-output"
 OPENING = ["What you need", "What we will measure"]
 ENDING = ["Checkpoint", "Break it", "What we measured", "Limits", "Exercises", "References"]
-OLD_FORM = ("07",)  # they keep the order of the first template until they are revised
-OLD_HEADINGS = [*OPENING, "A toy by hand", "The mathematics", "The code", "The experiment", *ENDING]
 WITHOUT_SHEET = ("00",)  # the first flight asks for nothing to hand in
 KINDS = ("verify", "modify", "investigate", "build", "debug", "challenge")
 HIDDEN = r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS"  # no reader sees it
@@ -104,19 +100,6 @@ def stores_nothing_that_varies(path: Path, notebook: NotebookNode) -> list[str]:
 
 
 METADATA = ("kernelspec", "language_info")
-
-
-def keeps_the_old_form(path: Path, notebook: NotebookNode) -> list[str]:
-    """Title, question, the headings of the first template in their order."""
-    text = prose(notebook)
-    found = [heading for heading in re.findall(r"^## (.+)$", text, re.MULTILINE) if heading in OLD_HEADINGS]
-    wrong = []
-    if not re.match(rf"# {path.stem[:2]} · .+\n\n\*\*.+\?\*\*\n", text):
-        wrong.append(f"the first cell must begin '# {path.stem[:2]} · Title', then the one question in bold")
-    if found != OLD_HEADINGS:
-        missing = [heading for heading in OLD_HEADINGS if heading not in found]
-        wrong.append(f"the headings must be {', '.join(OLD_HEADINGS)}, in this order; missing: {', '.join(missing)}")
-    return wrong
 
 
 def starts_and_closes(path: Path, notebook: NotebookNode) -> list[str]:
@@ -363,15 +346,6 @@ def states_its_times(path: Path, notebook: NotebookNode) -> list[str]:
     return too_large(known)
 
 
-def states_its_budget(path: Path, notebook: NotebookNode) -> list[str]:
-    known = json.loads(BUDGETS.read_text()).get(path.stem)
-    said = [match[0] for match in MEASURED.finditer(notebook.cells[0].source)]
-    if not known or said != [stated(known)]:
-        line = "'Measured: 0 s on a plain laptop, 0 GB.'"
-        return [f"the first cell must say what {BUDGETS.name} knows, {known}: write {line}, then `make notebooks`"]
-    return too_large(known)
-
-
 def images_have_alt_text(path: Path, notebook: NotebookNode) -> list[str]:
     wrong = [f"{m[0]} has no alt text" for m in LINK.finditer(prose(notebook)) if m[0][0] == "!" and not m[1].strip()]
     wrong += [
@@ -424,20 +398,16 @@ EVERYWHERE = [
     pair_agrees, every_cell_was_run, is_small, cells_are_short, stores_nothing_that_varies, links_resolve,
 ]  # fmt: skip
 IN_CHAPTERS = EVERYWHERE + [
-    most_outputs_are_compared, starts_and_closes, images_have_alt_text, citations_can_be_found,
-]  # fmt: skip
-IN_OLD_CHAPTERS = IN_CHAPTERS + [keeps_the_old_form, states_its_budget]
-IN_NEW_CHAPTERS = IN_CHAPTERS + [
-    follows_the_template, states_its_times, sections_are_cycles, equations_name_their_code, something_runs_soon,
-    predictions_are_answered, has_a_diagram_and_something_to_show, has_a_place_for_the_reader, lists_its_exercises,
+    most_outputs_are_compared, starts_and_closes, images_have_alt_text, citations_can_be_found, follows_the_template,
+    states_its_times, sections_are_cycles, equations_name_their_code, something_runs_soon, predictions_are_answered,
+    has_a_diagram_and_something_to_show, has_a_place_for_the_reader, lists_its_exercises,
 ]  # fmt: skip
 
 
 def rules_of(path: Path) -> list:
-    """What a notebook has to keep: by its folder, and by its form."""
-    old = path.stem[:2] in OLD_FORM
+    """What a notebook has to keep, by its folder."""
     if path.parent.name == "chapters":
-        return IN_OLD_CHAPTERS if old else IN_NEW_CHAPTERS
+        return IN_CHAPTERS
     return EVERYWHERE + ([] if path.parent.name == "exercises" else [sheet_has_every_kind])
 
 

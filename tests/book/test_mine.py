@@ -9,7 +9,7 @@ from rules import ROOT
 
 from tools.notebooks import read
 
-# For each chapter of the new form, by its number: Python expressions to take the place of None. What must hold for any
+# For each chapter, by its number: Python expressions to take the place of None. What must hold for any
 # input, the chapter's cells assert themselves.
 OTHERS = {
     "00": ["'T'", "'BOTH:\\nWe ' + 'know, ' * 100", "'\\n\\n!!'"],  # short; longer than the model can read; no words
@@ -42,6 +42,11 @@ OTHERS = {
         "(lambda path: notes.to_midi(data.chorales('test')[3].notes, 77).write(path) or path)"
         "(__import__('tempfile').mkdtemp() + '/song.mid')",
         "' '.join(['r:3 A5:1/4'] * 12)",
+    ],
+    "07": [
+        "('Who was the first to walk on the moon? ' * 5, '秋水共長天')",
+        "('?', '落霞孤鶩飛')",
+        "('天為什麼是藍的？', '欲窮千里目')",  # another language; a rhyme that is an oblique tone
     ],
     "09": [
         "'C4 D4 E4:2 r F#4:1/2 G4:1/2 A4 G4:2 | C5 B4 A4:1/2 G4:1/2 F4 E4 D4 C4:4'",
@@ -94,15 +99,14 @@ def template():
 
 
 CHAPTERS = [p for p in rules.NOTEBOOKS if p.suffix == ".py" and p.parent.name == "chapters"]
-NEW = [path for path in CHAPTERS if path.stem[:2] not in rules.OLD_FORM]
 
 
-def test_every_new_chapter_has_other_inputs():
-    assert {path.stem[:2] for path in NEW} == set(OTHERS)
+def test_every_chapter_has_other_inputs():
+    assert {path.stem[:2] for path in CHAPTERS} == set(OTHERS)
     assert all(len(others) >= 2 for others in OTHERS.values())
 
 
-@pytest.mark.parametrize("path, other", [(path, other) for path in NEW for other in OTHERS.get(path.stem[:2], ())])
+@pytest.mark.parametrize("path, other", [(path, other) for path in CHAPTERS for other in OTHERS.get(path.stem[:2], ())])
 def test_a_chapter_takes_what_the_reader_brings(path, other):
     play(read(path), other)
 

@@ -115,12 +115,8 @@ BROKEN = [
         add_output(output_type="error", ename="KeyError", traceback=["File \x1b[32m/home/x.py:3"]),
         "a path",
     ),
-    (rules.keeps_the_old_form, edit("## The mathematics", "## Mathematics"), "The mathematics"),
-    (rules.keeps_the_old_form, edit("# 07 · ", "# "), "first cell"),
     (rules.starts_and_closes, no_start, "course.start"),
     (rules.starts_and_closes, no_summary, "course.summary"),
-    (rules.states_its_budget, edit("Measured: ", "Measured: 9"), "must say"),
-    (rules.states_its_budget, edit("Measured: ", "About "), "must say"),
     (rules.images_have_alt_text, drop_alt, "alt text"),
     (rules.images_have_alt_text, edit("## Limits", "![](a.png)"), "alt text"),
     (rules.images_have_alt_text, edit("## Limits", "<img src='a.png'>"), "alt text"),
@@ -171,9 +167,9 @@ def template(tmp_path_factory):
         yield path, notebook
 
 
-@pytest.mark.parametrize("rule", rules.IN_NEW_CHAPTERS, ids=lambda rule: rule.__name__)
-def test_the_template_keeps_every_rule_for_a_new_chapter(template, rule):
-    assert rules.rules_of(template[0]) == rules.IN_NEW_CHAPTERS
+@pytest.mark.parametrize("rule", rules.IN_CHAPTERS, ids=lambda rule: rule.__name__)
+def test_the_template_keeps_every_rule_for_a_chapter(template, rule):
+    assert rules.rules_of(template[0]) == rules.IN_CHAPTERS
     assert rule(*template) == []
 
 
@@ -246,7 +242,7 @@ PREDICT, SHOW, MINE = (
     rules.has_a_diagram_and_something_to_show,
     rules.has_a_place_for_the_reader,
 )
-BROKEN_NEW = [
+IN_TEMPLATE = [
     (FORM, change("# 99 · ", "# "), "first cell"),
     (FORM, change("*read", "read"), "first cell"),
     (FORM, change("answers?**", "answers.**"), "first cell"),
@@ -308,9 +304,9 @@ def test_formulas_and_links_are_no_words_to_read():
 
 
 @pytest.mark.parametrize(
-    "rule, damage, says", BROKEN_NEW, ids=[f"{rule.__name__}-{i}" for i, (rule, _, _) in enumerate(BROKEN_NEW)]
+    "rule, damage, says", IN_TEMPLATE, ids=[f"{rule.__name__}-{i}" for i, (rule, _, _) in enumerate(IN_TEMPLATE)]
 )
-def test_rule_for_new_chapters_objects_to_a_broken_copy(template, rule, damage, says):
+def test_rule_for_chapters_objects_to_a_broken_copy(template, rule, damage, says):
     path, notebook = template[0], copy.deepcopy(template[1])
     damage(notebook)
     wrong = rule(path, notebook)
@@ -354,12 +350,7 @@ def test_a_new_sheet_that_lacks_something_is_refused(sheet, damage, says):
 
 
 def test_every_rule_is_broken_once():
-    assert {rule for rule, _, _ in BROKEN} == set(rules.IN_OLD_CHAPTERS)
-    assert {rule for rule, _, _ in BROKEN_NEW} == set(rules.IN_NEW_CHAPTERS) - set(rules.IN_CHAPTERS)
-
-
-def test_the_old_form_is_for_chapters_that_stand():
-    assert set(rules.OLD_FORM) <= {path.stem[:2] for path in SOURCES if path.parent.name == "chapters"}
+    assert {rule for rule, _, _ in BROKEN + IN_TEMPLATE} == set(rules.IN_CHAPTERS)
 
 
 def test_ids_and_metadata_are_the_same_in_every_build():
