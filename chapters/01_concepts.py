@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 01 · Concepts
 #
-# *read 59 min · do 230 min · run 33 s*
+# *read 60 min · do 230 min · run 33 s*
 #
 # **Can a machine make something new by counting?**
 #
@@ -139,7 +139,15 @@ print(f"by banana: {-np.log2(probability('banana')):.4f} bits; by a word of its 
 #
 # $$p(s \mid c) = \frac{n(cs) + \alpha}{n(c) + \alpha V} \tag{1.2}$$
 #
-# where $n(c) = \sum_s n(cs)$. This is `ngram.fit`. What we measure is the mean surprise at a text of $N$ symbols:
+# where $n(c) = \sum_s n(cs)$. This is `ngram.fit`. With $\alpha = 0.1$ the table of the toy becomes `smooth`:
+
+# %%
+smooth = (counts + 0.1) / (counts.sum(1, keepdims=True) + 0.1 * len(letters))  # (1.2), with alpha = 0.1
+print(smooth.round(2))
+assert np.allclose(smooth.sum(1), 1) and (smooth > 0).all()
+
+# %% [markdown]
+# What we measure is the mean surprise at a text of $N$ symbols:
 #
 # $$\hat H(p) = -\frac1N \sum_{t} \log_2 p(x_t \mid c_t) \quad\text{bits per symbol} \tag{1.3}$$
 #
@@ -150,12 +158,21 @@ print(f"by banana: {-np.log2(probability('banana')):.4f} bits; by a word of its 
 #
 # $$H(q, p) = \underbrace{H(q)}_{\text{the world's own uncertainty}}
 # + \underbrace{\mathrm{KL}(q \,\|\, p)}_{\text{our ignorance, never negative}} \tag{1.4}$$
+#
+# With a pencil: let $q$ be a coin that says heads in two cases of three, and $p$ a model that believes it fair. The
+# coin itself costs $H(q) = 0.918$ bits a throw, the model pays 1, and KL is the difference, 0.082. The next cell says
+# so.
 
 # %%
-smooth = (counts + 0.1) / (counts.sum(1, keepdims=True) + 0.1 * len(letters))  # (1.2), with alpha = 0.1
-assert np.allclose(smooth.sum(1), 1) and (smooth > 0).all()
+coin, fair = np.array([2 / 3, 1 / 3]), np.array([1 / 2, 1 / 2])
+own_bits, paid = -(coin * np.log2(coin)).sum(), -(coin * np.log2(fair)).sum()
+print(f"H(q) = {own_bits:.3f}, cross-entropy {paid:.3f}, KL {(coin * np.log2(coin / fair)).sum():.3f}")
+assert np.isclose(paid - own_bits, (coin * np.log2(coin / fair)).sum()) and round(own_bits, 3) == 0.918
 
 # %% [markdown]
+# *Predict 2.* A chain is fitted by counting to 400 symbols of a known truth. Is its surprise at these 400 below or
+# above $H(q)$? And at new ones?
+#
 # In (1.4), no model gets below $H(q)$, and only $p = q$ reaches it. Training is the shrinking of the second term. But
 # we never see $q$; we see samples, and samples flatter. For a model with $d$ free numbers that is fitted by counting to
 # $N$ symbols, and could be the truth if its numbers were right (Akaike 1974),
@@ -164,11 +181,9 @@ assert np.allclose(smooth.sum(1), 1) and (smooth > 0).all()
 # \qquad \text{on new text: } H(q) + \frac{d}{2N\ln 2} \tag{1.5}$$
 #
 # on average, to leading order in $1/N$: **on its training text the model looks better than the truth, and on new text
-# it is worse, by the same amount.** This half width is `theory`, below. We can watch that, in a world small enough for
-# the truth to be known: three symbols, one row of chances each.
-#
-# *Predict 2.* In the picture below the truth is a level line. On which side of it is the model's surprise at its own
-# training text, and how far away is the surprise at new text?
+# it is worse, by the same amount.** This half width is `theory`, below: each free number costs half a nat, 0.72 bits,
+# for the whole text, so six numbers and 400 symbols make $6 \cdot 0.72 / 400 = 0.011$ bits a symbol. Can that be seen?
+# In a world small enough for the truth to be known, three symbols with one row of chances each, we can watch it.
 
 # %%
 truth = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.3, 0.4, 0.3]])
@@ -205,9 +220,9 @@ gaps = np.array([np.subtract(new, entropy), np.subtract(entropy, trained)]) * si
 print("gap above and below, in units of d / (2 N ln 2):", gaps[:, 1:4].mean(1).round(1))
 
 # %% [markdown]
-# *Answer 2.* Below, and above by about as much: a funnel, nearly symmetric. The truth is in the middle, and from inside
-# the training text you see only the lower lip. Everything below is one quarrel: more context lowers the best figure
-# that a chain could reach, and raises $d = V^k(V-1)$.
+# *Answer 2.* Below, and above by about as much: a funnel, nearly symmetric, and where the text is long it fills the
+# gold of (1.5). The truth is in the middle, and from inside the training text you see only the lower lip. Everything
+# below is one quarrel: more context lowers the best figure that a chain could reach, and raises $d = V^k(V-1)$.
 
 # %%
 assert all(above > entropy > below for above, below in zip(new, trained, strict=True))
@@ -343,9 +358,10 @@ assert all(b < a for a, b in pairwise(flattery))
 assert int(np.argmin(flattery)) == int(np.argmax(honest[1:])) + 1 == 8
 
 # %% [markdown]
-# *Answer 4.* The arrow marks the best. The two curves part as the lips of the funnel do; but (1.5) gives no more than
-# the direction here, since plays are no chain. The chain with the best training figure is the *worst* of all that have
-# any memory. We choose the order on the validation plays, and open the test plays once.
+# *Answer 4.* The arrow marks the best. The two columns part as the lips of the funnel do (drawn at the end of section
+# 5); but (1.5) gives no more than the direction here: plays are no chain, and at order 4 there are 977 million numbers
+# to learn from 4.3 million letters, so $N$ is anything but large. The chain with the best training figure is the
+# *worst* of all that have any memory. We choose the order on the validation plays, and open the test plays once.
 
 # %%
 final = bits(chains[best], test)
@@ -490,9 +506,10 @@ names = [name if i == 0 else "" for name in ("people", *drawn) for i in range(10
 show.images((1 - rows).astype(np.uint8) * 255, columns=10, labels=names, alt=alt)
 
 # %% [markdown]
-# *Answer 5.* The first ten that came. The ghost draws digits made of dust. The scribe draws confident strokes that mean
-# nothing. By eye one may prefer the ghost; by bits, the scribe. Two crude judges make the quarrel exact: is the drawing
-# *one piece* of ink, and does the most similar of the 4,000 training images bear the digit that was asked for?
+# *Answer 5.* The first ten that came. The ghost draws digits made of dust. The scribe draws strokes that mean nothing,
+# specks, and now and then a tower of noise. By eye one may prefer the ghost; by bits, the scribe. Two crude judges make
+# the quarrel exact: is the drawing *one piece* of ink, and does the most similar of the 4,000 training images bear the
+# digit that was asked for?
 
 # %%
 known = ink.reshape(len(ink), -1).astype(np.float32)
@@ -619,7 +636,7 @@ assert abs(gap.mean()) < 3 * gap.std(ddof=1) / len(songs) ** 0.5
 # all is one of steps, though by no more than chance may give: the number after the ± is the standard error over the
 # songs. A tune sung higher is the same tune, and with steps the chain need not learn it again in every key. What is
 # built in before training, here what may be forgotten, is an **inductive bias** (归纳偏置). It needs no data, but it
-# has a price. Listen for it.
+# has a price. One tune may not show it; twenty will.
 
 # %%
 lengths = np.unique(np.concatenate(sopranos("train", DURATION)))
@@ -711,8 +728,9 @@ for curve in (honest, scribe_honest, melody["steps"]):
 # %% [markdown]
 # Three arts, one curve. More past is more knowledge *and* more numbers to learn from the same data. Of machines that
 # are smoothed so simply, the best is neither the blindest nor the one with the longest memory, and only data that it
-# never saw can say which it is. (The digits turn last and least: one more pixel only doubles the table, one more letter
-# makes it 63 times as long.)
+# never saw can say which it is. (The digits turn last and least, so that the turn is hardly to be seen: one more pixel
+# only doubles the table, one more letter makes it 63 times as long. And at first the unseen digits are a little
+# *easier* than those of the training: a table so small flatters nobody, and these happen to be plainer.)
 
 # %% [markdown]
 # ## 6 · What introductions promise
@@ -788,9 +806,10 @@ assert found[2] < found[4] < honesty < found[7] < found[8] and found[8] > 3 * ho
 course.expect("01.copied", found[8], baseline=honesty)
 
 # %% [markdown]
-# *Answer 9.* Orders 2 to 4 quote less than an honest author, order 6 is on the border, and order 7 quotes clearly more.
-# Order 8, the model with the best training figure of all, quotes several times as much. Large models copy too,
-# sometimes a text that stood in a single document (Carlini et al. 2021; chapter 14).
+# *Answer 9.* Orders 2 to 4 quote less than an honest author, and orders 7 and 8 more. Here 5 is below the line and 6
+# above it; but 8,000 letters are few, and with another seed these two may change sides. Order 8, the model with the
+# best training figure of all, quotes several times as much. Large models copy too, sometimes a text that stood in a
+# single document (Carlini et al. 2021; chapter 14).
 #
 # **Cost.** What does memory take? A number to name each gram, a number to count it.
 
@@ -876,8 +895,9 @@ show.figure(
 # On log axes an exponential bends down and falls off a cliff. This happens to every chain that can go from any state to
 # any other and has no fixed period: in the long run each step multiplies what is left of the past by about the same
 # factor below one (Lin & Tegmark 2017, who also measure that texts forget more slowly). A longer memory lifts the
-# beginning of the curve; it does not keep the cliff away. Up to distance $k$ the chain of order $k$ agrees with the
-# plays exactly, except at the ends of the text, because there it is made of their counts. Beyond, it guesses.
+# beginning of the curve; it does not keep the cliff away, and far out it may even share less, since each chain has its
+# own factor. Up to distance $k$ the chain of order $k$ agrees with the plays exactly, except at the ends of the text,
+# because there it is made of their counts. Beyond, it guesses.
 #
 # And look at the plays: between thirty and sixty letters the curve turns and *rises*. What is that hump?
 

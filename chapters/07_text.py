@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 07 · Text in practice
 #
-# *read 82 min · do 260 min · run 87 s*
+# *read 84 min · do 260 min · run 87 s*
 #
 # **How do you make a language model do as it is told?**
 #
@@ -69,7 +69,8 @@ show.diagram(
 # plays with `make checkpoints ARGS=gpt2`, so that the lines run on a train. With a network, write `name = "gpt2"` and
 # the same lines fetch the model of 2019.
 #
-# *Predict 1.* What will the second run write, and what will two prompts of different lengths do?
+# *Predict 1.* You know what the second run will write. What will it say when two prompts have different lengths, and
+# when one is longer than the limit?
 
 # %% tags=["nbval-ignore-output"]
 name = released.path("gpt2")  # or, with a network, "gpt2"
@@ -97,7 +98,7 @@ for fault, attempt in faults.items():
         print(f"{fault}: {str(error).split('. ')[0]}")
 
 # %% [markdown]
-# *Answer 1.* The same, to the letter; and an error.
+# *Answer 1.* Two errors: nothing was said about how to fill up the shorter prompt, and `max_length` counts the prompt.
 #
 # There are six faults, and each has its own remedy.
 #
@@ -273,7 +274,7 @@ for name, way in ways.items():
 #
 # $$p_i' = \frac{p_i\,[i \in K]}{\sum_{j \in K} p_j}, \qquad K = \begin{cases}
 # \text{the } k \text{ largest} & \text{top-}k \text{ (Fan et al. 2018)} \\
-# \text{the fewest that hold } P & \text{top-}p \text{ (Holtzman et al. 2020)} \\
+# \text{the fewest, largest first, that hold } P & \text{top-}p \text{ (Holtzman et al. 2020)} \\
 # \{i : p_i \ge m \max_j p_j\} & \text{min-}p \text{ (Nguyen et al. 2024)}
 # \end{cases} \tag{7.2}$$
 #
@@ -292,7 +293,7 @@ for mine, theirs in (
     (sample.min_p(p, 0.1), MinPLogitsWarper(0.1)),
 ):
     assert torch.allclose(mine, theirs(None, logits).softmax(-1), atol=1e-6)
-for name, odds in {"sure": [97, 1, 1, 1], "no idea": [25, 25, 25, 25]}.items():
+for name, odds in {"sure": [97, 1, 1, 1], "no idea": [27, 25, 24.5, 23.5]}.items():
     q = torch.tensor(odds) / 100
     kept = {"top-k": sample.top_k(q, 2), "top-p": sample.nucleus(q, 0.8), "min-p": sample.min_p(q, 0.3)}
     print(f"{name:<8}", {way: int((left > 0).sum()) for way, left in kept.items()}, "tokens kept")
@@ -331,7 +332,7 @@ assert beam(1)[0][0] == "A" and beam(2) == ("Bx", 0.4 * 0.9)
 # its probability falls, token by token. *Where will greedy and the beams run, and where a real play?*
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 @torch.inference_mode()
 def falling(ids: Tensor, begin: int) -> np.ndarray:
     """log2 of the probability of each text's first 0, 1, 2, .. tokens after the prompt. ids: (B, T)."""
@@ -381,9 +382,10 @@ assert (
 # %% [markdown]
 # On the left one sees what heat does, it lifts the tail; and that the cuts, drawn for $T = 1$, differ by how many ranks
 # they keep. On the right, greedy and the beams run above nearly all hairs: what they write is more than a million times
-# as probable as the hair in the middle. And the play, which a poet wrote and the model has never read, falls about as
-# fast as the *hairs* do, in other scenes and to other words. What a search for probable texts finds is what nobody
-# would write; what people write is, to a model, improbable at nearly the same rate as what the model draws.
+# as probable as the hair in the middle (on our laptop about $2^{40}$ times). And the play, which a poet wrote and the
+# model has never read, falls about as fast as the *hairs* do, in other scenes and to other words. What a search for
+# probable texts finds is what nobody would write; what people write is, to a model, improbable at nearly the same rate
+# as what the model draws.
 #
 # ## 3 · Right, or various
 #
@@ -457,9 +459,9 @@ assert right(answers) > 0.6 > 0.2 > right(untold) and all("assistant" in text fo
 # Which drawing is best? It depends on what one wants, so we look at two wishes at once: the *right* capital, and a
 # story that can go on in *many* ways. Both can be calculated, without drawing at all. After *The capital of France is*
 # the model gives a probability to each next token, a setting changes it, and what *Paris* then has is the chance to be
-# right. And in the middle of a story the entropy $H$ of the next token, in bits, says how open it is: as open as a
-# choice among $2^H$ equally probable tokens, their **effective number**. For both we need the logits before each token
-# of an answer.
+# right, at once. And in the middle of a story the entropy $H$ of the next token, in bits, says how open it is: as open
+# as a choice among $2^H$ equally probable tokens, their **effective number**. For both we need the logits before each
+# token of an answer.
 
 
 # %%
@@ -538,15 +540,15 @@ course.expect("07.capitals_warm", y[7], baseline=y[0])
 # ### ◇ A theorem, and its limits
 #
 # For *one* distribution it could not be otherwise, if *right* meant *probable*. Let $p$ be (7.1) at $T = 1$, $p_T$ the
-# same at another temperature, and $q$ anything that is as open, $H(q) = H(p_T)$. Then the mean of $\log p$ is not
-# higher under $q$ than under $p_T$. For $D_{\mathrm{KL}}(q \,\|\, p_T) \ge 0$ (chapter 01), and $\log p_T$ is
+# same at another temperature $T > 0$, and $q$ anything that is as open, $H(q) = H(p_T)$. Then the mean of $\log p$ is
+# not higher under $q$ than under $p_T$. For $D_{\mathrm{KL}}(q \,\|\, p_T) \ge 0$ (chapter 01), and $\log p_T$ is
 # $\tfrac{1}{T} \log p$ and a constant; so $-H(q) - \tfrac{1}{T}\, \mathbb{E}_q \log p + \text{const} \ge 0$, with
 # equality at $q = p_T$. At one entropy, the temperature is the best that can be had.
 #
 # Our plane, however, asks one kind of place how open it is and another how right. There nothing is proved, and a cut
 # *can* win: one that leaves the story as it is and makes the fact sure. The last lines make such a world.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 p = max(middle.double().softmax(-1), key=lambda row: choices(row[None]))  # the most open place of them
 for cut, q in {"top-k": sample.top_k(p, 5), "top-p": sample.nucleus(p, 0.8), "min-p": sample.min_p(p, 0.1)}.items():
     low, high = 0.05, 1.0
@@ -564,8 +566,8 @@ assert torch.equal(story_left, story_) and fact_left[0] == 1
 
 # %% [markdown]
 # So whether a cut is worth its knob is a question for measurement, and here it was not. What a cut is meant for is the
-# tail, thousands of tokens that the model has hardly seen: each is improbable, and when it is hot they are together
-# probable enough to come once in a few words; and then the model continues *that*. Here is one hot opening, and how
+# tail, thousands of tokens that do not fit here: each is improbable, and when it is hot they are together probable
+# enough to come once in a line or two; and then the model continues *that*. Here is one hot opening, and how
 # much of the draw lies beyond the thousand best tokens.
 
 # %% tags=["nbval-ignore-output"]
@@ -574,7 +576,7 @@ tail = {T: p_of(middle, T).sort(descending=True)[0][:, 1000:].sum(1).mean().item
 print("beyond the thousand best:", ", ".join(f"T = {T}: {share:.1%}" for T, share in tail.items()))
 
 # %%
-assert tail[1.5] > 5 * tail[1.0] and tail[1.5] > 0.05  # once in twenty tokens
+assert tail[1.5] > 5 * tail[1.0] and tail[1.5] > 0.05  # more than once in twenty tokens
 
 # %% [markdown]
 # And against loops a setting is sold that makes tokens which were already written less probable, the **repetition
@@ -640,10 +642,10 @@ numbers = np.mean([reply.strip(" .").isdigit() for reply in replies])
 assert added <= 4 / 16 and numbers > 0.9  # no better than always 7, and always in the right form
 
 # %% [markdown]
-# It answers at once, in the form that was shown, and wrong. What it says hardly depends on the numbers. (Whether a
-# larger model, or this one in 16 bits, would add, we did not measure.) Nothing of this chapter can mend it. Drawing
-# colder would make it wrong in the same way every time. A grammar would force it to a number, and the number
-# would be wrong. A judge who cannot add cannot choose the right one. What helps is to give the model a calculator.
+# It answers at once, in the form that was shown, and wrong: what it says grows with the sum and misses it. (Whether
+# another prompt, a training, or the same model in 16 bits would help, we did not measure.) Drawing colder would make it
+# wrong in the same way every time. A grammar would force it to a number, and the number would be wrong. A judge who
+# cannot add cannot choose the right one. What helps is to give the model a calculator.
 
 # %% [markdown]
 # ## 4 · A record that a program can read
@@ -662,11 +664,11 @@ assert added <= 4 / 16 and numbers > 0.9  # no better than always 7, and always 
 
 # %%
 start, then_e = {"A": 0.9, "B": 0.1}, {"A": 0.01, "B": 0.9}
-masked = dict(start)  # the rule forbids nothing at the first step, so Z_1 = 1, and then e is all that is allowed
+masked = dict(start)  # the rule forbids nothing at the first step, so so nothing changes; then e is all that is allowed
 good = {a: start[a] * then_e[a] for a in start}
 posterior = {a: good[a] / sum(good.values()) for a in good}
 print("masked:", masked, " posterior:", {a: round(value, 3) for a, value in posterior.items()})
-reweighted = {a: masked[a] * then_e[a] for a in start}  # times the product of Z_t: (7.3) the other way round
+reweighted = {a: masked[a] * then_e[a] for a in start}  # times what the mask let through
 assert np.isclose(reweighted["A"] / sum(reweighted.values()), posterior["A"]) and posterior["A"] < 0.1 < masked["A"]
 
 # %% [markdown]
@@ -678,8 +680,8 @@ assert np.isclose(reweighted["A"] / sum(reweighted.values()), posterior["A"]) an
 # $$q(x) = p(x) \prod_t \frac{1}{Z_t(x_{<t})}, \qquad p(x \mid G) = \frac{p(x)}{p(G)} \tag{7.3}$$
 #
 # Above they are `masked` and `posterior`. The two agree only if the product of the $Z_t$ is the same for every good
-# text. It is not, whenever a likely beginning leads to a place where nearly all is forbidden. As a weight, that product
-# mends the draw: `reweighted`. Now the grammar of the record.
+# text. It is not, where some beginnings lead to thicker walls than others. (This is about draws; our records are
+# greedy.) As a weight, that product mends the draw: `reweighted`. Now the grammar of the record.
 
 # %%
 from functools import cache
@@ -760,6 +762,9 @@ def judged(text: str, city: str) -> tuple[bool, bool]:
 
 
 # %% [markdown]
+# (The 71 % of answer 4 are a lower bound: they count only capitals that come within eight tokens. Where the sentence
+# was begun for it, the model was right in nine of ten.)
+#
 # *Predict 7.* Two prompts, each free and with the grammar: four cases. In which can a program read the answers? And in
 # which is the right capital named most often?
 
@@ -801,10 +806,10 @@ assert walls["only asked"].mean() > 30 * walls["shown"].mean()
 #
 # So the grammar buys the form, all of it and nothing else. Look at the fourth record of the second row: it is flawless,
 # and it says that the capital of Spain is *Lisbon*. And the walls say what the form has cost. After the bare question,
-# which wants a sentence, the rule had to push more than thirty times as hard as after an example. A thick wall is a
-# sign that the model wanted to write something else, and that the prompt is the place to mend it. (One can also
-# *describe* the record in the prompt. How well that works depends on the words, more than on anything else here: try
-# three wordings.)
+# which wants a sentence, it is more than a hundred bits: step by step, what the grammar allowed had so little
+# probability. After an example it is one or two. A thick wall is a sign that the model wanted to write something else,
+# and that the prompt is the place to mend it. (One can also *describe* the record in the prompt. How well that works
+# depends on the words: try three wordings.)
 #
 # Does a masked record have to end? A value may be of any length here, so the grammar promises a good record *if* one
 # ends. All of these did.
@@ -898,25 +903,26 @@ assert above > 0.55  # a judge who knows nothing: one half
 assert worth(verse)[0].mean() > worth(plain)[0].mean() > worth(answers)[0].mean()
 
 # %% [markdown]
-# Nearly all rewards are above zero: to somebody who knows modern English from this course only, everybody who does not
-# speak of numbers is rather Shakespeare. So zero means nothing here, and only differences count. They are in order: a
-# play is above a king of the assistant's, and a king above a list of capitals. But that the capitals stand so far below
-# says what this judge hears *besides* the style: kings and soldiers are Shakespeare's *subject*. So compare kings with
-# kings. (Train him on the assistant's own speeches in place of our prose, and he puts the duck above a king in verse:
-# try it.)
+# Most rewards are above zero: to somebody who knows modern English from this course only, nearly everybody is rather
+# Shakespeare. So zero means nothing here, and only differences count. They are in order: a play is above a king of the
+# assistant's, and a king above a list of capitals. But that the capitals stand so far below may be their style or their
+# *subject*: kings and soldiers are Shakespeare's, and these controls cannot separate the two. So compare kings with
+# kings. (What if he is trained on the assistant's own speeches in place of our prose? Ask him about the duck then.)
 #
 # Now three ways to a king's speech: ask for the style; ask for it, draw 16 and take the one that the judge
 # likes best (**re-ranking**, 重排序); and, in the next section, train.
 #
-# Draw $n$ texts, let a judge give each a reward $R$, and take the best: **best of n**. If a single draw is at most $R$
-# with probability $F(R)$, the best of $n$ is so with $F(R)^n$. How far have we moved away from the model? At most
+# Draw $n$ texts, let a judge give each a reward $R$, and take the best: **best of n**. How far have we moved away from
+# the model? Let $u$ be the share of draws that the judge likes less than this one. For a single draw $u$ is uniform on
+# 0 to 1; for the best of $n$ it has the density $n u^{n-1}$; and the mean of the logarithm of that is $\log n -
+# \frac{n-1}{n}$. So we have moved at most
 #
 # $$D_{\mathrm{KL}}(\text{best of } n \,\|\, \text{one draw}) \;\le\; \log n - \frac{n-1}{n}
 # \quad\text{nats} \tag{7.4}$$
 #
 # for the whole text, however long it is, and nearly so much where no two texts tie and none is likely (Beirami et al.
 # 2024); `best_of` below checks it. For two draws that is $\ln 2 - 0.5 = 0.19$ nats, about a quarter of a bit. *Sixteen
-# draws: how many bits?* $4 - 1.35 = 2.65$. That is little: we stay near the model.
+# draws: how many bits?* $4 - 1.35 = 2.65$, since 15/16 nats are 1.35 bits. That is little: we stay near the model.
 #
 # *Predict 9.* How does the reward of the best grow with $n$, and is there a text that the judge likes better than the
 # best of sixteen?
@@ -974,10 +980,11 @@ assert reward(darling) > scores[-1]
 
 # %% [markdown]
 # *Answer 9.* Each doubling of $n$ costs twice the work and raises the bound (7.4) by less than one bit; the reward
-# rises with it, slowly. And to the judge the best of sixteen is above Shakespeare's own mean, for less than three bits.
-# Is it as good, then? Look at the last line: a cry, eight times, beats the best of all honest draws. A judge is a
-# stand-in for what we want. Push hard enough, and one gets what the stand-in likes. This is **Goodhart's law**.
-# Best-of-n is a gentle push; how gentle, (7.4) says.
+# rises with it, slowly. And to the judge the best of sixteen is above Shakespeare's own mean (on our laptop two draws
+# are enough; but the best of sixteen pieces of his would be above it, too), for less than three bits. Is it as good,
+# then? Or does this say as much of the judge as of the king? Look at the last line: a cry, eight times, beats the best
+# of all honest draws. A judge is a stand-in for what we want. Push hard enough, and one gets what the stand-in likes.
+# This is **Goodhart's law**. Best-of-n is a gentle push; how gentle, (7.4) says.
 
 # %% [markdown]
 # ## 6 · Less than a minute of training
@@ -993,6 +1000,10 @@ assert reward(darling) > scores[-1]
 # the matrix of the queries, 576 by 576, has $8 \cdot 1152 = 9{,}216$ numbers to train instead of 331,776, that of the
 # values, 192 by 576, has $8 \cdot 768 = 6{,}144$; and since $B = 0$ the model is at first exactly what it was. The
 # library `peft` puts such layers in the right places for us.
+#
+# A pencil for rank 1: $B = (1, 2)^\top$ and $A = (3, 4)$ make the rows $(3, 4)$ and $(6, 8)$. All rows are multiples of
+# one, and that is all that rank 1 can change. Why is only $B$ zero? If both were, neither would get a slope, and
+# nothing would ever be learnt.
 
 
 # %%
@@ -1100,13 +1111,14 @@ with torch.inference_mode():
     assert next_token_loss(talker, exam[:2].to(device)).isclose(alone)  # taken off again: nothing was lost
 
 # %% [markdown]
-# *Answer 10.* Seconds, one weight in three hundred, and the play has become less surprising. The king's voice has
-# moved, about as far as asking moves it (sixteen texts cannot tell more), and this time nobody asked for it. And what
-# did it forget? Not the capitals: not many fewer are right than before, and here it is more. One reason can be read off
-# the answers: they come to the point within their eight tokens. Read aloud the speech that the judge puts in the
-# middle: the words have become old, and nobody could say what this king wants his soldiers to do. Other draws loop, as
-# in section 1; and the judge's favourite, whose reward is above Shakespeare's own, is mostly one of these. That is
-# Goodhart again.
+# *Answer 10.* Seconds, one weight in three hundred, and the play has become less surprising. Has the king's voice
+# moved? In the mean sixteen texts do not show it, since a few loops and stray texts spread them; only the text in the
+# middle stands higher, about where asking puts it, and this time nobody asked. And what did it forget? Not the
+# capitals: not many fewer are right than before, and here it is more. One reason can be read off the answers: they come
+# to the point within their eight tokens. Read the three speeches aloud. Short lines and lords have come over from the
+# plays, much is still the assistant's English, and nobody could say what this king wants his soldiers to do. Some draws
+# loop, as in section 1; and the judge's favourite, whose reward is above Shakespeare's own, is mostly one of these.
+# That is Goodhart again.
 #
 # And it can be taken off again, since $W$ was never touched. That is why one large model can serve a thousand
 # customers: each of them stores only the thin matrices.
@@ -1242,17 +1254,21 @@ print(f"the walls: {walls_of_verse.mean():.0f} bits a poem; for a writer to whom
 # %%
 course.expect("07.walls_verse", walls_of_verse.mean(), baseline=blind)
 assert ruled_bits < free_bits + 0.3
+asked_for = "".join(STRICT)
+assert all(level(c) == (s == "平") for text in ruled for c, s in zip(text, asked_for) if s in "平仄")
 assert all(map(rhymes, ruled)) and np.mean([alternates(text) for text in ruled]) == 1
 
 # %% [markdown]
 # Every rule is kept in every poem (two endings rhyme if they are of one class in the rhyme book of 2005, as 名 and 中
-# are), and by the model's own measure the lines are about as natural as before. To a writer for whom all characters are
-# alike each tone would cost about a bit, and the rhyme several. The model pays much less, since it follows the tones in
-# part by itself. The rules buy sound; they cannot buy sense.
+# are), and by the model's own measure the lines are about as probable as before (which is not quality, section 5: it
+# says that the rules drove the model into no corners). To a writer for whom all characters are alike each tone would
+# cost about a bit, and the rhyme several. The model pays much less, since it follows the tones in part by itself. The
+# rules buy sound; they cannot buy sense.
 #
 # Now yours. Ask the talker something, and give the poet a line of five characters: lines 2 and 4 will rhyme with it. Of
-# 64 poems we keep the one that the model itself finds the most probable. So a rule and a choice work together, and the
-# poem has three fathers: the model, the rule, and whoever wrote line 1 (by default Li Bai).
+# 64 poems we keep the one that the model itself finds the most probable, a push towards the common, and by (7.4) a
+# gentle one. So a rule and a choice work together, and the poem has three fathers: the model, the rule, and whoever
+# wrote line 1 (by default Li Bai).
 
 # %% tags=["mine"]
 MINE = None  # or ("Why is the sky blue?", "秋水共長天"): your question, and a line of five characters
