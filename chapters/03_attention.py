@@ -683,9 +683,8 @@ course.expect("03.gpt_bits", cost_bits(young).mean(), baseline=bits(counter, tes
 # question, and not after a colon or another new line. The bits of that question are $-\log_2 p$ where the line ended
 # and $-\log_2(1 - p)$ where it did not.
 #
-# *Predict 6.* Four of the six you have seen: adding $\alpha$ 2.38, Kneser-Ney after all letters 2.11 and counting on
-# 2.04, our GPT 2.80. Where do Kneser-Ney after the *same* letters and the course's GPT go? And who is best at *does the
-# line end*?
+# *Predict 6.* Four of the six you have seen above: adding $\alpha$, Kneser-Ney after all letters and counting on, and
+# our GPT. Where do Kneser-Ney after the *same* letters and the course's GPT go? And who is best at *does the line end*?
 
 # %%
 runs = letters_of[torch.cat(windows)].numpy()  # (windows, 65)
@@ -978,7 +977,7 @@ assert max(ratio, key=ratio.get) == verse and rise[verse][0] > 0.2 > 0.04 > rise
 # letters by one or two in a hundred. In bits it is the other way round, since letters cost fifty times as much: the
 # head is needed *out of proportion* at line ends, and not only there. The experiment agrees with the map. One other
 # head costs line ends nearly as much, and more of the letters; with so few line ends the order of the two is not sure.
-# (Some dots lie below zero: silenced, these heads help.) In chapter 01 the verse was a hump in a curve that no chain
+# (Some dots lie below zero: to silence these heads helps.) In chapter 01 the verse was a hump in a curve that no chain
 # could keep. Here a good part of it has an address, or two.
 #
 # ## 7 · The stranger's name, and a page of your own

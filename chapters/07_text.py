@@ -221,8 +221,9 @@ def copies(model, tokenizer) -> np.ndarray:
     return np.mean(costs, axis=0)
 
 
-print(copies(model, tokenizer).round(0))
-assert copies(model, tokenizer)[-1] > 0.8 * copies(model, tokenizer)[0]
+costs = copies(model, tokenizer)
+print(costs.round(0))
+assert costs[-1] > 0.8 * costs[0]
 
 # %% [markdown]
 # Hardly. The last copy costs nearly what the first did. This little model has not learnt to go on counting (chapter
@@ -762,8 +763,8 @@ def judged(text: str, city: str) -> tuple[bool, bool]:
 
 
 # %% [markdown]
-# (The 71 % of answer 4 are a lower bound: they count only capitals that come within eight tokens. Where the sentence
-# was begun for it, the model was right in nine of ten.)
+# (The share of answer 4 is a lower bound: it counts only capitals that come within eight tokens. Where the sentence was
+# begun for it, the model was right in nine of ten.)
 #
 # *Predict 7.* Two prompts, each free and with the grammar: four cases. In which can a program read the answers? And in
 # which is the right capital named most often?
@@ -895,7 +896,7 @@ controls = {"plays": verse, "the king": plain, "the duck": openings + two_storie
 print(f"{len(modern):,} letters each")
 for who, texts in controls.items():
     print(f"{who:<13}", worth(texts)[1])
-above = np.mean([a > b for a in worth(verse)[0] for b in worth(plain)[0]])
+above = np.mean(worth(verse)[0][:, None] > worth(plain)[0])
 print(f"of a play's piece and a speech of the king's, the play's is put above in {above:.0%} of all pairs")
 
 # %%
